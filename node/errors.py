@@ -1,0 +1,43 @@
+"""What can go wrong in the node, split by who is to blame, so that a caller knows what to do without reading the text.
+
+    NodeError
+    +-- PeerError            a peer broke a protocol: drop it and what it sent
+    +-- InvalidBlock         a block or header breaks a rule: reject it
+    +-- InvalidTransaction   a transaction can never, or not now, be part of a block: reject it
+    +-- InvalidGenesis       genesis.json is malformed, or asks for what this node does not do: do not start
+    +-- Refused              a rule, a limit or a contract said no to something well-formed
+    +-- NodeFault            our own bug or the disk: stop the node
+
+Each message says what was found, what was expected and, where the reader can act, what to do. This module imports
+nothing.
+"""
+
+# ruff: noqa: N818 - noun phrases that name what is wrong, without "Error" behind each.
+
+
+class NodeError(Exception):
+    """The root of every error that the node raises on purpose."""
+
+
+class PeerError(NodeError):
+    """A peer broke a protocol: drop it and everything unverified that it sent."""
+
+
+class InvalidBlock(NodeError):
+    """A block or a header breaks a rule; the message names the rule, what was expected and what was found."""
+
+
+class InvalidTransaction(NodeError):
+    """A transaction breaks a rule; the message names the rule, what was expected and what was found."""
+
+
+class InvalidGenesis(NodeError):
+    """A genesis file is malformed or asks for something that this node refuses; the message names the key."""
+
+
+class Refused(NodeError):
+    """A rule, a limit or a contract said no to something well-formed; the message says which."""
+
+
+class NodeFault(NodeError):
+    """Our own bug or the machine's failure (disk, key): nothing that others sent can cause it, so the node stops."""
