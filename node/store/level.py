@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import plyvel
+
 from cocket.node.errors import NodeFault, Refused
 
 # Unsynced batches waiting in memory are written when they reach this size, so that the node stays small.

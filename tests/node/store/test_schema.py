@@ -1,9 +1,10 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cocket.node.errors import NodeFault, Refused
 from cocket.node.store import schema
 from cocket.node.store.memory import MemoryStore
-from hypothesis import given
-from hypothesis import strategies as st
 
 HASH = bytes(range(32))
 ADDRESS = bytes(range(20))

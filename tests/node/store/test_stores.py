@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from cocket.node.errors import NodeFault, Refused
 from cocket.node.store.level import LevelStore
 from cocket.node.store.memory import MemoryStore
 from cocket.node.store.store import Store
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 
 @pytest.fixture(params=["memory", "level"])

@@ -1,0 +1,61 @@
+"""Who owns a node's data folder: one process, held by a lock that the operating system frees when it dies.
+
+It names what lies in the folder and opens none of it.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from cocket.node.errors import NodeFault, Refused
+
+
+class DataFolder:
+    """A node's data folder, locked for this process until ``release``; also a context manager.
+
+    Two nodes on one folder would sign with one key against two journals. Refused when another process has it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Make the folder if need be, and lock it."""
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise NodeFault(f"home {path}: {error}: make it writable for this user") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.pread(self._descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise Refused(
+                f"home {path}: the node with process id {owner} uses it: stop that one first, or use another home"
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    @property
+    def chain(self) -> Path:
+        """The folder of the database."""
+        return self.path / "chain"
+
+    @property
+    def journal(self) -> Path:
+        """The signing journal."""
+        return self.path / "journal"
+
+    def release(self) -> None:
+        """Let another process have the folder; releasing twice is nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> "DataFolder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,0 +1,265 @@
+"""The signing journal: what this validator signed, on the disk before anybody else can see it.
+
+Append-only and framed. It knows heights and opaque records; it never interprets, signs or sends. After a restart the
+records of the open height are resent as they are and nothing is signed anew, so losing the journal is dangerous and
+is made visible: ``is_fresh``, ``height`` and ``must_watch``.
+
+File: a header (magic, format, genesis hash, validator address, CRC), then frames. One ``append`` is one frame and one
+fsync. A frame says its height, its size and how much of the file was on the disk before it was written; so, when a
+frame is bad, a later good one tells whether the bad one was a torn write, which nobody has seen and is cut off, or
+damage to what was safe, which stops the node.
+
+=======  ===========================================================================
+bytes    frame
+=======  ===========================================================================
+8 4 8 4  height, payload size, synced bytes before this frame, CRC-32 of these three
+...      payload: records, each after its size in 4 bytes
+4        CRC-32 of the payload
+=======  ===========================================================================
+
+Finishing a height costs no fsync: the next frame carries the new height. The file is written anew only when it has
+grown past ``COMPACT_BYTES`` and a height ends.
+"""
+
+import struct
+from pathlib import Path
+from zlib import crc32
+
+from cocket.node.errors import NodeFault, Refused
+from cocket.node.store.disk import Disk, DiskFile, RealDisk
+
+FORMAT_VERSION = 1
+COMPACT_BYTES = 16 * 1024 * 1024
+# A record is a signed message or a block with its certificate; blocks are bounded to 10 MiB on the wire.
+RECORD_BYTES_MAX = 32 * 1024 * 1024
+
+_MAGIC = b"cocketj\n"
+_HEADER = struct.Struct(">8sI32s20s")
+_FRAME = struct.Struct(">QIQ")
+_CRC = struct.Struct(">I")
+_HEADER_BYTES = _HEADER.size + _CRC.size
+_FRAME_HEAD_BYTES = _FRAME.size + _CRC.size
+
+
+class SigningJournal:
+    """The records of one validator's open height.
+
+    ``height`` is the height whose records it holds, 0 in a new journal; ``is_fresh`` says that there was no journal
+    and this opening made one; ``torn_bytes`` how much of a torn write it cut off.
+    """
+
+    def __init__(self, path: Path, genesis_hash: bytes, validator: bytes, disk: Disk | None = None) -> None:
+        """Open the journal at ``path``, or make it.
+
+        Refused when it is another chain's, another validator's or another format's; NodeFault when it is damaged or
+        the disk fails.
+        """
+        self._path = path
+        self._disk: Disk = RealDisk() if disk is None else disk
+        self._header = _HEADER.pack(_MAGIC, FORMAT_VERSION, genesis_hash, validator)
+        self._broken: str | None = None
+        self._records: list[bytes] = []
+        self._size = self._synced = 0
+        self.height = 0
+        self.torn_bytes = 0
+        try:
+            self.is_fresh = not self._disk.exists(path)
+            if self.is_fresh:
+                self._file = self._write_anew(b"")
+            else:
+                self._file = self._disk.open(path)
+                self._load()
+        except OSError as error:
+            raise NodeFault(
+                f"journal {path}: {error}: make its folder writable, or make room, and start again"
+            ) from error
+
+    def records(self) -> tuple[bytes, ...]:
+        """Return the records of the current height, oldest first."""
+        return tuple(self._records)
+
+    def append(self, height: int, *records: bytes) -> None:
+        """Put records on the disk, in one frame with one fsync; when it returns they may be sent.
+
+        A height above the current one ends it: its records are forgotten. A lower one is NodeFault: it may have been
+        signed for already. NodeFault too when the disk fails; the journal then takes nothing any more.
+        """
+        if height < self.height:
+            raise NodeFault(f"journal: a record for height {height} after height {self.height}: it may sign twice")
+        if height > self.height and self._size > COMPACT_BYTES:
+            self.replace(height, *records)
+            return
+        self._write(_frame(height, records, self._synced), sync=True)
+        if height > self.height:
+            self._records.clear()
+        self.height = height
+        self._records += records
+
+    def advance(self, height: int) -> None:
+        """Forget the records below ``height``: it has become the open one. No fsync; nothing when it is not higher."""
+        if height <= self.height:
+            return
+        if self._size > COMPACT_BYTES:
+            self.replace(height)
+            return
+        self._write(_frame(height, (), self._synced), sync=False)
+        self.height = height
+        self._records.clear()
+
+    def replace(self, height: int, *records: bytes) -> None:
+        """Put ``records`` in place of everything: for an open height that went through very many rounds."""
+        if height < self.height:
+            raise NodeFault(f"journal: a record for height {height} after height {self.height}: it may sign twice")
+        self._check_whole()
+        try:
+            old = self._file
+            self._file = self._write_anew(_frame(height, records, _HEADER_BYTES))
+            old.close()
+        except OSError as error:
+            self._fail(error)
+        self.height = height
+        self._records = list(records)
+
+    def must_watch(self, head_number: int) -> bool:
+        """Return whether this journal cannot say what was signed for the next height of a chain ending at a number.
+
+        So it is beside a chain when it is new (height 0) or older than the chain, and when it is ahead of a chain that
+        was restored. Such a validator signs nothing. In the last case that ends by itself at ``height``; in the others
+        the caller ends it by ``advance``, and must not call that before a height is final whose block was proposed
+        after this start: blocks caught up with may be older than what was signed.
+        """
+        return self.height < head_number or self.height > head_number + 1
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the file; the caller may ``replace`` when one height fills it."""
+        return self._size
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+
+    def _write(self, data: bytes, *, sync: bool) -> None:
+        self._check_whole()
+        try:
+            self._file.append(data)
+            if sync:
+                self._file.sync()
+        except OSError as error:
+            self._fail(error)
+        self._size += len(data)
+        if sync:
+            self._synced = self._size
+
+    def _check_whole(self) -> None:
+        if self._broken is not None:
+            raise NodeFault(f"journal {self._path}: no write after one that failed ({self._broken}): restart the node")
+
+    def _fail(self, error: OSError) -> None:
+        self._broken = str(error)
+        raise NodeFault(
+            f"journal {self._path}: a write failed ({error}): nothing more is signed; make room on the disk, or "
+            "replace it, and start the node again"
+        ) from error
+
+    def _write_anew(self, frame: bytes) -> DiskFile:
+        """Write a whole journal beside the old one, then put it in its place."""
+        beside = self._path.with_name(self._path.name + ".new")
+        file = self._disk.open(beside)
+        file.truncate(0)
+        file.append(self._header + _CRC.pack(crc32(self._header)) + frame)
+        file.sync()
+        self._disk.rename(beside, self._path)
+        self._disk.sync_folder(self._path.parent)
+        self._size = self._synced = _HEADER_BYTES + len(frame)
+        return file
+
+    def _load(self) -> None:
+        data = self._file.read()
+        _validate_header(data, self._header, self._path)
+        position = _HEADER_BYTES
+        while position < len(data):
+            frame = _read_frame(data, position)
+            if frame is None:
+                self._cut(data, position)
+                break
+            height, records, position = frame
+            if height < self.height:
+                raise NodeFault(f"journal {self._path}: height {height} after {self.height}: {_DAMAGED}")
+            if height > self.height:
+                self._records.clear()
+            self.height = height
+            self._records += records
+        self._file.sync()  # a height mark may still be on its way
+        self._size = self._synced = position
+
+    def _cut(self, data: bytes, position: int) -> None:
+        """Cut a torn write off, unless a later frame says that what is bad here was once safe."""
+        for later in range(position + 1, len(data) - _FRAME_HEAD_BYTES + 1):
+            head = data[later : later + _FRAME.size]
+            if crc32(head) != _CRC.unpack_from(data, later + _FRAME.size)[0]:
+                continue
+            if _read_frame(data, later) is not None and _FRAME.unpack(head)[2] > position:
+                raise NodeFault(f"journal {self._path}: bad frame at byte {position}: {_DAMAGED}")
+        self.torn_bytes = len(data) - position
+        self._file.truncate(position)
+
+
+_DAMAGED = (
+    "it is damaged; move it away and start again: the node then watches until a new height is final before it signs"
+)
+
+
+def _frame(height: int, records: tuple[bytes, ...], synced: int) -> bytes:
+    parts = []
+    for record in records:
+        if len(record) > RECORD_BYTES_MAX:
+            raise NodeFault(f"journal: a record of {len(record)} bytes, at most {RECORD_BYTES_MAX} are kept")
+        parts += [_CRC.pack(len(record)), record]
+    payload = b"".join(parts)
+    head = _FRAME.pack(height, len(payload), synced)
+    return b"".join((head, _CRC.pack(crc32(head)), payload, _CRC.pack(crc32(payload))))
+
+
+def _read_frame(data: bytes, position: int) -> tuple[int, list[bytes], int] | None:
+    """Return (height, records, position after it) of the frame at ``position``, or None when it is not whole."""
+    start = position + _FRAME_HEAD_BYTES
+    if start > len(data):
+        return None
+    head = data[position : position + _FRAME.size]
+    height, size, _ = _FRAME.unpack(head)
+    end = start + size
+    if _CRC.unpack_from(data, position + _FRAME.size)[0] != crc32(head) or end + _CRC.size > len(data):
+        return None
+    payload = data[start:end]
+    if _CRC.unpack_from(data, end)[0] != crc32(payload):
+        return None
+    records = []
+    at = 0
+    while at < size:
+        length = _CRC.unpack_from(payload, at)[0]
+        records.append(payload[at + 4 : at + 4 + length])
+        at += 4 + length
+    return height, records, end + _CRC.size
+
+
+def _validate_header(data: bytes, expected: bytes, path: Path) -> None:
+    """Refuse a journal that is not this chain's and this validator's."""
+    header = data[: _HEADER.size]
+    if len(data) < _HEADER_BYTES or _CRC.unpack_from(data, _HEADER.size)[0] != crc32(header):
+        raise NodeFault(f"journal {path}: bad header: {_DAMAGED}")
+    if header == expected:
+        return
+    magic, version, genesis_hash, validator = _HEADER.unpack(header)
+    if (magic, version) != (_MAGIC, FORMAT_VERSION):
+        raise Refused(f"journal {path}: format {version} found, this program reads {FORMAT_VERSION}: use its program")
+    _, _, expected_genesis, expected_validator = _HEADER.unpack(expected)
+    if genesis_hash != expected_genesis:
+        raise Refused(
+            f"journal {path}: it is of the chain with genesis 0x{genesis_hash.hex()}, this one has "
+            f"0x{expected_genesis.hex()}: use the home that belongs to this chain"
+        )
+    raise Refused(
+        f"journal {path}: it is of the validator 0x{validator.hex()}, this node's key is 0x{expected_validator.hex()}: "
+        "put the right key in place; for a new key use a new home"
+    )
