@@ -31,7 +31,7 @@ def save_key(path: Path, key: bytes, passphrase: str, *, replace: bool = False) 
 
     if path.exists() and not replace:
         raise Refused(f"{path} exists; a key is never overwritten: choose another name or move it away")
-    write_private(path, json.dumps(Account.encrypt(key, passphrase)).encode())
+    write_whole(path, json.dumps(Account.encrypt(key, passphrase)).encode())
 
 
 def load_key(path: Path, passphrase: str) -> bytes:
@@ -90,7 +90,9 @@ def read_passphrase(path: Path) -> str:
     try:
         status = path.stat()
         if status.st_mode & 0o077:
-            raise Refused(f"{path}: mode {status.st_mode & 0o777:o}; others must not read a passphrase: chmod 600 {path}")
+            raise Refused(
+                f"{path}: mode {status.st_mode & 0o777:o}; others must not read a passphrase: chmod 600 {path}"
+            )
         with path.open("rb") as file:
             line = file.read(PASSPHRASE_BYTES_MAX).split(b"\n", 1)[0].removesuffix(b"\r")
     except FileNotFoundError:
@@ -100,12 +102,12 @@ def read_passphrase(path: Path) -> str:
     return line.decode("utf-8", "surrogateescape")
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file whole or not at all; only its owner may read it unless ``mode`` says otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
