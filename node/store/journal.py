@@ -17,11 +17,12 @@ bytes    frame
 4        CRC-32 of the payload
 =======  ===========================================================================
 
-Finishing a height costs no fsync: the next frame carries the new height. The file is written anew only when it has
+Starting a height costs no fsync: the next one carries it. The file is written anew only when it has
 grown past ``COMPACT_BYTES`` and a height ends.
 """
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -44,8 +45,8 @@ _FRAME_HEAD_BYTES = _FRAME.size + _CRC.size
 class SigningJournal:
     """The records of one validator's open height.
 
-    ``height`` is the height whose records it holds, 0 in a new journal; ``is_fresh`` says that there was no journal
-    and this opening made one; ``torn_bytes`` how much of a torn write it cut off.
+    ``height`` is the height started last, None when none was; ``is_fresh`` says that there was no journal and this
+    opening made one; ``torn_bytes`` how much of a torn write it cut off.
     """
 
     def __init__(self, path: Path, genesis_hash: bytes, validator: bytes, disk: Disk | None = None) -> None:
@@ -60,7 +61,7 @@ class SigningJournal:
         self._broken: str | None = None
         self._records: list[bytes] = []
         self._size = self._synced = 0
-        self.height = 0
+        self.height: int | None = None
         self.torn_bytes = 0
         try:
             self.is_fresh = not self._disk.exists(path)
@@ -78,38 +79,38 @@ class SigningJournal:
         """Return the records of the current height, oldest first."""
         return tuple(self._records)
 
-    def append(self, height: int, *records: bytes) -> None:
-        """Put records on the disk, in one frame with one fsync; when it returns they may be sent.
+    def append(self, *records: bytes) -> None:
+        """Put records of the open height on the disk; when it returns they may be sent.
 
-        A height above the current one ends it: its records are forgotten. A lower one is NodeFault: it may have been
-        signed for already. NodeFault too when the disk fails; the journal then takes nothing any more.
+        However many, they are one frame and one fsync. NodeFault when no height was started, and when the disk fails;
+        the journal then takes nothing any more.
         """
-        if height < self.height:
-            raise NodeFault(f"journal: a record for height {height} after height {self.height}: it may sign twice")
-        if height > self.height and self._size > COMPACT_BYTES:
-            self.replace(height, *records)
-            return
-        self._write(_frame(height, records, self._synced), sync=True)
-        if height > self.height:
-            self._records.clear()
-        self.height = height
+        self._write(_frame(self._open_height(), records, self._synced), sync=True)
         self._records += records
 
-    def advance(self, height: int) -> None:
-        """Forget the records below ``height``: it has become the open one. No fsync; nothing when it is not higher."""
-        if height <= self.height:
+    def append_all(self, records: Sequence[bytes]) -> None:
+        """Put several records on the disk with one fsync; see ``append``."""
+        self.append(*records)
+
+    def start_height(self, height: int, sync: bool = False) -> None:
+        """Open a height and forget the records of earlier ones; nothing when it is open already.
+
+        Without ``sync`` it costs no fsync: a crash may undo it, and then the records before it are there again.
+        NodeFault for a height below the open one: it may have been signed for already.
+        """
+        if height == self.height:
             return
+        self._check_height(height)
         if self._size > COMPACT_BYTES:
             self.replace(height)
             return
-        self._write(_frame(height, (), self._synced), sync=False)
+        self._write(_frame(height, (), self._synced), sync=sync)
         self.height = height
         self._records.clear()
 
     def replace(self, height: int, *records: bytes) -> None:
         """Put ``records`` in place of everything: for an open height that went through very many rounds."""
-        if height < self.height:
-            raise NodeFault(f"journal: a record for height {height} after height {self.height}: it may sign twice")
+        self._check_height(height)
         self._check_whole()
         try:
             old = self._file
@@ -125,10 +126,11 @@ class SigningJournal:
 
         So it is beside a chain when it is new (height 0) or older than the chain, and when it is ahead of a chain that
         was restored. Such a validator signs nothing. In the last case that ends by itself at ``height``; in the others
-        the caller ends it by ``advance``, and must not call that before a height is final whose block was proposed
+        the caller ends it by ``start_height``, and must not call that before a height is final whose block was proposed
         after this start: blocks caught up with may be older than what was signed.
         """
-        return self.height < head_number or self.height > head_number + 1
+        height = self.height or 0
+        return height < head_number or height > head_number + 1
 
     @property
     def size_bytes(self) -> int:
@@ -138,6 +140,15 @@ class SigningJournal:
     def close(self) -> None:
         """Give the file back."""
         self._file.close()
+
+    def _open_height(self) -> int:
+        if self.height is None:
+            raise NodeFault("journal: a record before any height was started: it may sign twice")
+        return self.height
+
+    def _check_height(self, height: int) -> None:
+        if self.height is not None and height < self.height:
+            raise NodeFault(f"journal: height {height} after height {self.height}: it may sign twice")
 
     def _write(self, data: bytes, *, sync: bool) -> None:
         self._check_whole()
@@ -184,9 +195,9 @@ class SigningJournal:
                 self._cut(data, position)
                 break
             height, records, position = frame
-            if height < self.height:
+            if self.height is not None and height < self.height:
                 raise NodeFault(f"journal {self._path}: height {height} after {self.height}: {_DAMAGED}")
-            if height > self.height:
+            if height != self.height:
                 self._records.clear()
             self.height = height
             self._records += records

@@ -23,10 +23,12 @@ def opened(disk: Disk, path: Path = PATH) -> SigningJournal:
 def test_records_of_the_open_height_come_back(disk: Disk, tmp_path: Path) -> None:
     path = tmp_path / "journal"
     first = opened(disk, path)
-    assert (first.is_fresh, first.height, first.records()) == (True, 0, ())
-    first.append(1, b"proposal", b"prepare")
-    first.append(1, b"commit")
-    first.append(2, b"", b"prepare 2")
+    assert (first.is_fresh, first.height, first.records()) == (True, None, ())
+    first.start_height(1)
+    first.append(b"proposal", b"prepare")
+    first.append(b"commit")
+    first.start_height(2)
+    first.append(b"", b"prepare 2")
     assert first.records() == (b"", b"prepare 2")
     first.close()
     again = opened(disk, path)
@@ -45,26 +47,39 @@ def test_one_append_is_one_fsync_and_a_height_costs_none() -> None:
     journal = opened(disk)
     before = disk.sync_count
     for height in range(1, 11):
-        journal.append(height, b"proposal", b"prepare")
-        journal.append(height, b"commit")
-        journal.advance(height + 1)
+        journal.start_height(height)
+        journal.append_all([b"proposal", b"prepare"])
+        journal.append(b"commit")
     assert disk.sync_count - before == 20
+    journal.start_height(11, sync=True)
+    assert disk.sync_count - before == 21
 
 
 def test_what_was_appended_survives_a_crash_and_a_bare_height_may_not() -> None:
     disk = FakeDisk()
     journal = opened(disk)
-    journal.append(7, b"commit")
-    journal.advance(8)
+    journal.start_height(7)
+    journal.append(b"commit")
+    journal.start_height(8)
     assert (journal.height, journal.records()) == (8, ())
     disk.crash()
     again = opened(disk)
     assert (again.height, again.records()) == (7, (b"commit",))
+    again.start_height(8, sync=True)
+    disk.crash()
+    assert (opened(disk).height, opened(disk).records()) == (8, ())
+
+
+def test_starting_the_open_height_again_keeps_its_records() -> None:
+    journal = opened(FakeDisk())
+    journal.start_height(7)
+    journal.append(b"commit")
+    assert journal.records() == (b"commit",)
 
 
 def test_a_bare_height_survives_the_death_of_the_process() -> None:
     disk = FakeDisk()
-    opened(disk).advance(8)
+    opened(disk).start_height(8)
     assert opened(disk).height == 8
 
 
@@ -78,22 +93,26 @@ def test_a_torn_write_is_cut_off(torn: int, is_zeroed: bool, lost: list[bytes], 
     """Whatever a crash leaves of a write that was not synced, what was synced comes back and appending goes on."""
     disk = FakeDisk()
     journal = opened(disk)
-    journal.append(3, b"a")
-    journal.append(3, b"b")
+    journal.start_height(3)
+    journal.append(b"a")
+    journal.append(b"b")
     if advances:
-        journal.advance(4)
+        journal.start_height(4)
     disk.is_broken = True
+    journal.start_height(5)
     with pytest.raises(NodeFault):
-        journal.append(5, *lost)
+        journal.append(*lost)
     disk.is_broken = False
     disk.crash(torn, is_zeroed)
     again = opened(disk)
     assert (again.height, again.records()) in (
         (3, (b"a", b"b")),
         (4, ()),
+        (5, ()),
         (5, tuple(lost)),
     )
-    again.append(6, b"c")
+    again.start_height(6)
+    again.append(b"c")
     disk.crash()
     assert opened(disk).records() == (b"c",)
 
@@ -102,12 +121,13 @@ def test_a_lost_height_mark_before_a_torn_write_is_not_damage() -> None:
     """The mark was never synced; that a later unsynced frame reached the disk first says nothing about it."""
     disk = FakeDisk()
     journal = opened(disk)
-    journal.append(3, b"a")
+    journal.start_height(3)
+    journal.append(b"a")
     mark = journal.size_bytes
-    journal.advance(4)
+    journal.start_height(4)
     disk.is_broken = True
     with pytest.raises(NodeFault):
-        journal.append(4, b"proposal")
+        journal.append(b"proposal")
     disk.is_broken = False
     disk.crash(torn_bytes=10_000)
     disk.spoil(PATH, mark)
@@ -121,7 +141,8 @@ def frame_bounds() -> tuple[FakeDisk, list[int]]:
     journal = opened(disk)
     bounds = [journal.size_bytes]
     for record in (b"first", b"second", b"third"):
-        journal.append(1, record)
+        journal.start_height(1)
+        journal.append(record)
         bounds.append(journal.size_bytes)
     return disk, bounds
 
@@ -189,20 +210,28 @@ def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_lower_height_is_a_fault() -> None:
     journal = opened(FakeDisk())
-    journal.append(5, b"a")
-    for call in (journal.append, journal.replace):
+    journal.start_height(5)
+    journal.append(b"a")
+    for call in (journal.start_height, journal.replace):
         with pytest.raises(NodeFault, match="height 4 after height 5"):
-            call(4, b"b")
-    journal.advance(4)
+            call(4)
     assert (journal.height, journal.records()) == (5, (b"a",))
+
+
+def test_a_record_without_a_height_is_a_fault() -> None:
+    journal = opened(FakeDisk())
+    with pytest.raises(NodeFault, match="before any height"):
+        journal.append(b"a")
 
 
 def test_heights_that_go_back_in_the_file_are_damage() -> None:
     disk = FakeDisk()
     journal = opened(disk)
-    journal.append(5, b"a")
+    journal.start_height(5)
+    journal.append(b"a")
     journal.height = 0
-    journal.append(4, b"b")
+    journal.start_height(4)
+    journal.append(b"b")
     with pytest.raises(NodeFault, match="height 4 after 5"):
         opened(disk)
 
@@ -210,19 +239,23 @@ def test_heights_that_go_back_in_the_file_are_damage() -> None:
 def test_a_full_disk_stops_signing_until_a_restart() -> None:
     disk = FakeDisk()
     journal = opened(disk)
-    journal.append(1, b"a")
+    journal.start_height(1)
+    journal.append(b"a")
     disk.room_bytes = 10
+    journal.start_height(1)
     with pytest.raises(NodeFault, match=r"no space.*make room"):
-        journal.append(1, b"b")
+        journal.append(b"b")
     disk.room_bytes = None
+    journal.start_height(1)
     with pytest.raises(NodeFault, match="no write after one that failed"):
-        journal.append(1, b"b")
+        journal.append(b"b")
     with pytest.raises(NodeFault, match="no write after one that failed"):
         journal.replace(1, b"b")
     assert journal.records() == (b"a",)
     again = opened(disk)
     assert (again.records(), again.torn_bytes) == ((b"a",), 10)
-    again.append(1, b"b")
+    again.start_height(1)
+    again.append(b"b")
     assert opened(disk).records() == (b"a", b"b")
 
 
@@ -230,11 +263,13 @@ def test_a_failed_fsync_is_never_retried() -> None:
     disk = FakeDisk()
     journal = opened(disk)
     disk.is_broken = True
+    journal.start_height(1)
     with pytest.raises(NodeFault, match="input/output"):
-        journal.append(1, b"b")
+        journal.append(b"b")
     disk.is_broken = False
+    journal.start_height(1)
     with pytest.raises(NodeFault, match="no write after one that failed"):
-        journal.append(1, b"b")
+        journal.append(b"b")
 
 
 @pytest.mark.parametrize("how", ["append", "advance"])
@@ -242,14 +277,17 @@ def test_a_long_file_is_written_anew_when_a_height_ends(how: str, monkeypatch: p
     monkeypatch.setattr(journal_module, "COMPACT_BYTES", 1000)
     disk = FakeDisk()
     journal = opened(disk)
-    journal.append(1, bytes(2000))
-    journal.append(1, b"kept while the height is open")
+    journal.start_height(1)
+    journal.append(bytes(2000))
+    journal.append(b"kept while the height is open")
     assert len(journal.records()) == 2
     if how == "append":
-        journal.append(2, b"new")
+        journal.start_height(2)
+        journal.append(b"new")
     else:
-        journal.advance(2)
-        journal.append(2, b"new")
+        journal.start_height(2)
+        journal.start_height(2)
+        journal.append(b"new")
     assert journal.size_bytes < 1000
     disk.crash()
     again = opened(disk)
@@ -260,7 +298,8 @@ def test_a_long_file_is_written_anew_when_a_height_ends(how: str, monkeypatch: p
 def test_a_crash_while_it_is_written_anew_keeps_the_old_one(steps: int) -> None:
     disk = FakeDisk()
     journal = opened(disk)
-    journal.append(1, b"old")
+    journal.start_height(1)
+    journal.append(b"old")
     disk.room_bytes = 5 if steps == 1 else None
     disk.is_broken = steps == 2
     with pytest.raises(NodeFault):
@@ -279,23 +318,27 @@ def test_a_crash_while_it_is_written_anew_keeps_the_old_one(steps: int) -> None:
 )
 def test_a_journal_that_does_not_fit_the_chain_makes_it_watch(height: int, head: int, watches: bool) -> None:
     journal = opened(FakeDisk())
-    journal.advance(height)
+    journal.start_height(height)
     assert journal.must_watch(head) is watches
 
 
 def test_an_oversized_record_is_refused_before_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module, "RECORD_BYTES_MAX", 10)
     journal = opened(FakeDisk())
+    journal.start_height(1)
     with pytest.raises(NodeFault, match="11 bytes"):
-        journal.append(1, bytes(11))
-    journal.append(1, bytes(10))
+        journal.append(bytes(11))
+    journal.start_height(1)
+    journal.append(bytes(10))
 
 
 @settings(max_examples=200)
 @given(tail=st.binary(max_size=120))
 def test_any_tail_is_cut_or_named(tail: bytes) -> None:
     disk = FakeDisk()
-    opened(disk).append(1, b"a")
+    made = opened(disk)
+    made.start_height(1)
+    made.append(b"a")
     disk.open(PATH).append(tail)
     try:
         again = opened(disk)
