@@ -1,0 +1,422 @@
+"""The peers of this node: who is known, who is connected, who is dialled next.
+
+The only place that decides whether a session with some node may exist. Only known nodes: `is_allowed` is asked in the
+handshake the moment the other end's key is known, and again for all whenever the list changes. It logs nothing (every
+happening goes to `on_event`), knows no block and no vote, and holds everything others can fill within a bound.
+
+Two nodes that dial each other at once would have two sessions; both ends keep the one dialled by the smaller node id.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+from coincurve import PrivateKey
+
+from cocket.network.connection import MESSAGE_BYTES_MAX, Connection, LocalNode, Message
+from cocket.network.ecies import Entropy
+from cocket.network.enode import Enode
+from cocket.network.errors import DisconnectReason, PeerFault, TransportFault
+from cocket.network.hello import Capability
+from cocket.network.session import Ending, Session, SessionLimits
+from cocket.network.transport import Listener, Stream, TcpTransport, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLimits:
+    """What the peer network may take, each with its reason."""
+
+    sessions_max: int = 128
+    """Open sessions: twice the customs authorities one could think of, with followers."""
+    inbound_handshakes_max: int = 32
+    """Inbound streams before Hello. One more, and the oldest that has not named itself goes: a known node needs one
+    round trip, so a crowd of silent strangers cannot keep it out."""
+    dial_timeout_s: float = 10.0
+    """To a TCP connection; the handshake has its own timeout after it."""
+    backoff_first_s: float = 0.5
+    backoff_max_s: float = 15.0
+    """Known peers are few and wanted: a network that comes back finds itself within this time."""
+    stable_s: float = 10.0
+    """A session that lived so long counts as a success: the next dial starts from the first backoff again."""
+    message_bytes_max: int = MESSAGE_BYTES_MAX
+
+
+class EventKind(Enum):
+    """What can happen in the peer network."""
+
+    LISTENING = "listening"
+    OPENED = "session opened"
+    CLOSED = "session closed"
+    REFUSED = "inbound refused"
+    DIAL_FAILED = "dial failed"
+    DUPLICATE = "duplicate session dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkEvent:
+    """One happening, for the log: `node_id` is empty while unknown, `detail` says why in words."""
+
+    kind: EventKind
+    remote: str
+    node_id: bytes
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One open session, for `status`."""
+
+    node_id: bytes
+    remote: str
+    client_id: str
+    capabilities: tuple[str, ...]
+    is_outbound: bool
+    open_for_s: float
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+    queue_frames: int
+    queue_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStatus:
+    """The peer network at one moment; the counts are since the start."""
+
+    port: int
+    known: int
+    inbound_handshakes: int
+    peers: tuple[PeerStatus, ...]
+    counts: Mapping[EventKind, int]
+
+
+@dataclass(slots=True)
+class _Known:
+    """A node we want to be connected with, and how dialling it goes."""
+
+    enode: Enode
+    failures: int = 0
+    may_dial: asyncio.Event | None = None
+    task: asyncio.Task[None] | None = None
+
+
+def _ignore_event(event: NetworkEvent) -> None:
+    """The `on_event` of those who do not listen."""
+
+
+class PeerNetwork:
+    """All sessions of this node. `start`, feed it the known nodes with `update_known`, `close` at the end.
+
+    `on_session` and `on_closed` are called in pairs, `on_message` only between them; all three run in the event
+    loop and must not block. A handler may raise PeerFault to end the session with its reason; anything else it raises
+    ends the session too and goes on to the loop's exception handler.
+    """
+
+    def __init__(
+        self,
+        node_key: bytes,
+        client_id: str,
+        capabilities: Iterable[tuple[str, int, int]],
+        listen: tuple[str, int] | None,
+        is_allowed: Callable[[bytes], bool],
+        *,
+        on_session: Callable[[Session], None],
+        on_message: Callable[[Session, str, int, bytes], None],
+        on_closed: Callable[[Session, Ending], None],
+        on_event: Callable[[NetworkEvent], None] = _ignore_event,
+        transport: Transport | None = None,
+        limits: NetworkLimits | None = None,
+        session_limits: SessionLimits | None = None,
+        entropy: Entropy = os.urandom,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._key = PrivateKey(node_key)
+        self._client_id = client_id
+        self._capabilities = tuple(Capability(*capability) for capability in capabilities)
+        self._listen = listen
+        self._is_allowed = is_allowed
+        self._on_session = on_session
+        self._on_message = on_message
+        self._on_closed = on_closed
+        self._on_event = on_event
+        self._transport = transport or TcpTransport()
+        self._limits = limits or NetworkLimits()
+        self._session_limits = session_limits or SessionLimits()
+        self._entropy = entropy
+        self._rng = rng or random.Random()
+        self._listener: Listener | None = None
+        self._known: dict[bytes, _Known] = {}
+        self._sessions: dict[bytes, Session] = {}
+        self._unopened: dict[Session, None] = {}
+        self._streams: set[Session] = set()
+        self._held_off_until_s: dict[bytes, float] = {}
+        self._counts = dict.fromkeys(EventKind, 0)
+        self._is_closing = False
+        self._local = self._local_node(0)
+        self.node_id: bytes = self._local.node_id
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen, if an address was given, and begin to dial; TransportFault when the address cannot be had."""
+        if self._listen is not None:
+            self._listener = await self._transport.listen(*self._listen, self._upon_stream)
+            self._local = self._local_node(self._listener.port)
+            self._tell(EventKind.LISTENING, f"{self._listen[0]}:{self._listener.port}", self.node_id, "")
+        for known in self._known.values():
+            self._start_dialling(known)
+
+    async def close(self) -> None:
+        """Stop listening and dialling, say goodbye to all, and wait until the streams are gone."""
+        self._is_closing = True
+        if self._listener is not None:
+            await self._listener.close()
+        tasks = [known.task for known in self._known.values() if known.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for session in (*self._sessions.values(), *self._unopened):
+            session.disconnect(DisconnectReason.CLIENT_QUITTING, "this node stops")
+        for session in tuple(self._streams):
+            await session.closed.wait()
+
+    @property
+    def port(self) -> int:
+        """The port really listened on, 0 when not listening."""
+        return self._listener.port if self._listener is not None else 0
+
+    @property
+    def sessions(self) -> Mapping[bytes, Session]:
+        """Open sessions by 64-byte node id."""
+        return MappingProxyType(self._sessions)
+
+    # -- who is known ------------------------------------------------------------------------------------------------
+
+    def update_known(self, enodes: Iterable[Enode]) -> None:
+        """Set whom to dial (this node itself is left out) and end the sessions `is_allowed` no longer allows.
+
+        Nodes without a known address need no enode: whoever `is_allowed` allows may dial in.
+        """
+        wanted = {enode.node_id: enode for enode in enodes if enode.node_id != self.node_id}
+        now_s = asyncio.get_running_loop().time()
+        self._held_off_until_s = {node: until for node, until in self._held_off_until_s.items() if until > now_s}
+        for node_id, known in tuple(self._known.items()):
+            if wanted.get(node_id) != known.enode:
+                del self._known[node_id]
+                if known.task is not None:
+                    known.task.cancel()
+        for node_id, enode in wanted.items():
+            if node_id not in self._known:
+                self._known[node_id] = known = _Known(enode)
+                if self._listen is None or self._listener is not None:
+                    self._start_dialling(known)
+        for session in (*self._sessions.values(), *self._unopened):
+            if session.is_identified and not self._is_allowed(session.node_id):
+                session.disconnect(DisconnectReason.USELESS_PEER, "no longer among the nodes that may connect")
+
+    def disconnect(self, node_id: bytes, reason: DisconnectReason, detail: str, hold_off_s: float = 0.0) -> None:
+        """End the session with a node, if there is one, and neither dial it nor let it in for `hold_off_s`."""
+        if hold_off_s > 0 and (node_id in self._known or self._is_allowed(node_id)):
+            self._held_off_until_s[node_id] = asyncio.get_running_loop().time() + hold_off_s
+        session = self._sessions.get(node_id)
+        if session is not None:
+            session.disconnect(reason, detail)
+
+    def status(self) -> NetworkStatus:
+        """Return what the peer network does now."""
+        now_s = asyncio.get_running_loop().time()
+        return NetworkStatus(
+            port=self.port,
+            known=len(self._known),
+            inbound_handshakes=sum(not session.is_outbound for session in self._unopened),
+            peers=tuple(_peer_status(session, now_s) for session in self._sessions.values()),
+            counts=dict(self._counts),
+        )
+
+    # -- what sessions call ------------------------------------------------------------------------------------------
+
+    def upon_open(self, session: Session) -> None:
+        """Admit a session that has said Hello, unless it is a duplicate or one too many."""
+        self._unopened.pop(session, None)
+        node_id = session.node_id
+        rival = self._sessions.get(node_id)
+        if rival is not None:
+            if not self._is_preferred(session, rival):
+                session.disconnect(DisconnectReason.ALREADY_CONNECTED)
+                return
+            rival.disconnect(DisconnectReason.ALREADY_CONNECTED, "replaced by another session with the same node")
+        if len(self._sessions) >= self._limits.sessions_max:
+            session.disconnect(DisconnectReason.TOO_MANY_PEERS, f"there are {len(self._sessions)} sessions already")
+            return
+        self._sessions[node_id] = session
+        direction = "outbound" if session.is_outbound else "inbound"
+        spoken = ", ".join(f"{name}/{version}" for name, version in session.capabilities.items())
+        self._tell(EventKind.OPENED, session.remote, node_id, f"{direction}, {session.client_id}, {spoken}")
+        self._on_session(session)
+
+    def upon_message(self, session: Session, message: Message) -> None:
+        """Hand a message to the service."""
+        self._on_message(session, message.capability, message.code, message.payload)
+
+    def upon_end(self, session: Session, ending: Ending) -> None:
+        """Forget a session; tell the service only if it had been told of its beginning."""
+        self._unopened.pop(session, None)
+        if self._sessions.get(session.node_id) is session:
+            del self._sessions[session.node_id]
+            self._tell(EventKind.CLOSED, session.remote, session.node_id, ending.detail)
+            self._on_closed(session, ending)
+        elif ending.reason is DisconnectReason.ALREADY_CONNECTED:
+            self._tell(EventKind.DUPLICATE, session.remote, session.node_id, ending.detail)
+        else:
+            kind = EventKind.DIAL_FAILED if session.is_outbound else EventKind.REFUSED
+            self._tell(kind, session.remote, session.node_id, ending.detail)
+        known = self._known.get(session.node_id)
+        if known is not None and known.may_dial is not None:
+            opened_at_s = session.opened_at_s
+            now_s = asyncio.get_running_loop().time()
+            if opened_at_s is not None and now_s - opened_at_s >= self._limits.stable_s:
+                known.failures = 0
+            known.may_dial.set()
+
+    def upon_gone(self, session: Session) -> None:
+        """Forget the last trace of a session."""
+        self._streams.discard(session)
+
+    def _is_preferred(self, session: Session, rival: Session) -> bool:
+        """Whether a new session replaces the one there is.
+
+        The other end's newer dial does (it would not dial with a live session); of two crossing dials the smaller id's.
+        """
+        if session.is_outbound == rival.is_outbound:
+            return not session.is_outbound
+        dialler = self.node_id if session.is_outbound else session.node_id
+        return dialler == min(self.node_id, session.node_id)
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def _upon_stream(self, stream: Stream) -> None:
+        if self._is_closing:
+            stream.abort()
+            return
+        inbound = [session for session in self._unopened if not session.is_outbound]
+        if len(inbound) >= self._limits.inbound_handshakes_max:
+            unnamed = next((session for session in inbound if not session.is_identified), None)
+            if unnamed is None:
+                self._tell(EventKind.REFUSED, stream.remote, b"", f"{len(inbound)} handshakes are under way already")
+                stream.abort()
+                return
+            unnamed.disconnect(DisconnectReason.TOO_MANY_PEERS, "silent while others wait to be let in")
+        self._start_session(Connection(self._local, None, self._entropy), stream, is_outbound=False)
+
+    def _start_session(self, connection: Connection, stream: Stream, *, is_outbound: bool) -> Session:
+        session = Session(connection, stream, self, self._session_limits, is_outbound)
+        self._unopened[session] = None
+        self._streams.add(session)
+        session.start()
+        return session
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def _start_dialling(self, known: _Known) -> None:
+        known.may_dial = asyncio.Event()
+        known.task = asyncio.get_running_loop().create_task(self._keep_connected(known, known.may_dial))
+
+    async def _keep_connected(self, known: _Known, may_dial: asyncio.Event) -> None:
+        """Dial a known node whenever there is no session with it, with growing pauses; runs until cancelled."""
+        loop = asyncio.get_running_loop()
+        node_id = known.enode.node_id
+        while True:
+            may_dial.clear()
+            if node_id in self._sessions:
+                await may_dial.wait()
+                continue
+            pause_s = self._pause_s(known, loop.time())
+            if pause_s > 0:
+                await asyncio.sleep(pause_s)
+                if node_id in self._sessions:
+                    continue
+            if not self._may_enter(node_id):
+                known.failures += 1
+                continue
+            known.failures += 1
+            session = await self._dial(known)
+            if session is not None:
+                await session.closed.wait()
+
+    def _pause_s(self, known: _Known, now_s: float) -> float:
+        """How long to wait before the next dial: nothing at first, then doubling with jitter; never in a hold-off."""
+        held_off_s = self._held_off_until_s.get(known.enode.node_id, now_s) - now_s
+        if known.failures == 0:
+            return held_off_s
+        doubled = self._limits.backoff_first_s * 2.0 ** min(known.failures - 1, 16)
+        return max(held_off_s, min(doubled, self._limits.backoff_max_s) * (0.5 + self._rng.random() / 2))
+
+    async def _dial(self, known: _Known) -> Session | None:
+        """Return a session to a known node, or None when it cannot be reached."""
+        enode = known.enode
+        where = f"{enode.host}:{enode.port}"
+        try:
+            async with asyncio.timeout(self._limits.dial_timeout_s):
+                stream = await self._transport.dial(enode.host, enode.port)
+        except TransportFault as fault:
+            self._tell(EventKind.DIAL_FAILED, where, enode.node_id, str(fault))
+            return None
+        except TimeoutError:
+            detail = f"no answer within {self._limits.dial_timeout_s:g} s"
+            self._tell(EventKind.DIAL_FAILED, where, enode.node_id, detail)
+            return None
+        try:
+            connection = Connection(self._local, enode.node_id, self._entropy)
+        except PeerFault as fault:
+            stream.abort()
+            self._tell(EventKind.DIAL_FAILED, where, enode.node_id, str(fault))
+            return None
+        return self._start_session(connection, stream, is_outbound=True)
+
+    # -- shared ------------------------------------------------------------------------------------------------------
+
+    def _may_enter(self, node_id: bytes) -> bool:
+        until_s = self._held_off_until_s.get(node_id)
+        if until_s is not None:
+            if asyncio.get_running_loop().time() < until_s:
+                return False
+            del self._held_off_until_s[node_id]
+        return self._is_allowed(node_id)
+
+    def _local_node(self, port: int) -> LocalNode:
+        return LocalNode(
+            key=self._key,
+            client_id=self._client_id,
+            capabilities=self._capabilities,
+            may_enter=self._may_enter,
+            listen_port=port,
+            message_bytes_max=self._limits.message_bytes_max,
+        )
+
+    def _tell(self, kind: EventKind, remote: str, node_id: bytes, detail: str) -> None:
+        self._counts[kind] += 1
+        self._on_event(NetworkEvent(kind, remote, node_id, detail))
+
+
+def _peer_status(session: Session, now_s: float) -> PeerStatus:
+    frames, size = session.queue
+    counters = session.counters
+    return PeerStatus(
+        node_id=session.node_id,
+        remote=session.remote,
+        client_id=session.client_id,
+        capabilities=tuple(f"{name}/{version}" for name, version in session.capabilities.items()),
+        is_outbound=session.is_outbound,
+        open_for_s=now_s - (session.opened_at_s if session.opened_at_s is not None else now_s),
+        messages_in=counters.messages_in,
+        messages_out=counters.messages_out,
+        bytes_in=counters.bytes_in,
+        bytes_out=counters.bytes_out,
+        queue_frames=frames,
+        queue_bytes=size,
+    )
