@@ -114,9 +114,9 @@ def record(
     from cocket.node.keystore import write_whole
 
     refuse_to_overwrite(out)
-    made = ceremony.record(
-        Home(home), read_parameters(parameters_file), country, endpoint, ask_passphrase(passphrase_file, confirm=True)
-    )
+    agreed = read_parameters(parameters_file)
+    keys = ceremony.open_keys(Home(home), ask_passphrase(passphrase_file, confirm=True))
+    made = ceremony.record(keys, agreed, country, endpoint)
     write_whole(out, encode_record(made), SHARED)
     show(
         as_json,
@@ -173,12 +173,9 @@ def confirm(
     from cocket.node.config import Home
     from cocket.node.keystore import write_whole
 
+    keys = ceremony.open_keys(Home(home), ask_passphrase(passphrase_file))
     confirmation = ceremony.confirm(
-        Home(home),
-        read_parameters(parameters_file),
-        read_records(records),
-        genesis_file.read_bytes(),
-        ask_passphrase(passphrase_file),
+        Home(home), keys, read_parameters(parameters_file), read_records(records), genesis_file.read_bytes()
     )
     write_whole(out, encode_confirmation(confirmation), SHARED)
     show(

@@ -42,15 +42,16 @@ def open_keys(home: Home, passphrase: str) -> AuthorityKeys:
     keys: dict[str, bytes] = {}
     for name in KEY_NAMES:
         path = home.path / "keys" / f"{name}.json"
-        if not path.exists():
-            save_key(path, secrets.token_bytes(32) if name == "encryption" else new_key(), passphrase)
-        keys[name] = load_key(path, passphrase)
+        if path.exists():
+            keys[name] = load_key(path, passphrase)
+        else:
+            keys[name] = secrets.token_bytes(32) if name == "encryption" else new_key()
+            save_key(path, keys[name], passphrase)
     return AuthorityKeys(**keys)
 
 
-def record(home: Home, parameters: Parameters, country: str, endpoint: str, passphrase: str) -> Record:
-    """Return this authority's record, its keys made where missing."""
-    keys = open_keys(home, passphrase)
+def record(keys: AuthorityKeys, parameters: Parameters, country: str, endpoint: str) -> Record:
+    """Return an authority's signed record; ``endpoint`` is host:port of its node."""
     return make_record(
         parameters,
         country,
@@ -64,10 +65,10 @@ def record(home: Home, parameters: Parameters, country: str, endpoint: str, pass
 
 def confirm(
     home: Home,
+    keys: AuthorityKeys,
     parameters: Parameters,
     records: Sequence[Record],
     genesis_json: bytes,
-    passphrase: str,
     settings: Settings | None = None,
 ) -> Confirmation:
     """Gather again from the records, compare, install genesis.json and node.toml in the home, and sign the hash.
@@ -81,7 +82,6 @@ def confirm(
             f"genesis.json: it is not what these parameters and records mean; "
             f"they give genesis 0x{founded.genesis.hash.hex()}: gather again, and do not confirm this file"
         )
-    keys = open_keys(home, passphrase)
     founder = own_founder(founded, keys)
     install(home, founded, founder, settings or Settings())
     return make_confirmation(founder.country, founded.genesis.hash, KeySigner(keys.admin))

@@ -1,0 +1,260 @@
+"""The door from commands to a node: JSON-RPC through web3.py, typed calls of the contracts on top.
+
+Everything a command asks of the ledger goes through ``NodeClient``; it holds no key longer than one transaction.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, cast
+
+import click
+from eth_account import Account
+from web3 import HTTPProvider, Web3
+from web3.exceptions import Web3Exception, Web3RPCError
+from web3.types import RPCEndpoint
+
+from cocket.cli.errors import CommandError, Exit
+from cocket.contracts.errors import ContractRefusal, decode_revert
+
+DEFAULT_URL = "http://127.0.0.1:8545"
+REQUEST_TIMEOUT_S = 30
+FINAL_TIMEOUT_S = 120  # two round timeouts at their ceiling, twice over
+POLL_S = 0.2
+LOG_RANGE_BLOCKS = 5000  # what a node answers in one eth_getLogs
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+node_option = click.option(
+    "--node",
+    "node_url",
+    default=DEFAULT_URL,
+    show_default=True,
+    envvar="COCKET_NODE",
+    help="JSON-RPC address of a node (also from COCKET_NODE).",
+)
+
+
+class View(Protocol[T_co]):
+    """A contract view: what to send and how to read the answer."""
+
+    @property
+    def data(self) -> bytes:
+        """Calldata."""
+
+    def decode(self, output: bytes) -> T_co:
+        """Read what the contract returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One log of the ledger."""
+
+    address: bytes
+    topics: tuple[bytes, ...]
+    data: bytes
+    block_number: int
+    transaction_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A transaction that is in a final block."""
+
+    hash: bytes
+    block_number: int
+    block_time_s: int
+    gas_used: int
+    logs: tuple[LogEntry, ...]
+
+
+class NodeClient:
+    """Asks one node, and sends it signed transactions."""
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        self.url = url
+        self._web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": REQUEST_TIMEOUT_S}))
+
+    def ask(self, method: str, *params: object) -> object:
+        """Return the result of one JSON-RPC request.
+
+        :raises CommandError: the node cannot be reached or answers with an error.
+        :raises ContractRefusal: a contract said no.
+        """
+        try:
+            return self._web3.manager.request_blocking(cast(RPCEndpoint, method), list(params))
+        except Web3RPCError as error:
+            raise _as_refusal(error) from None
+        except (Web3Exception, OSError, ValueError) as error:
+            raise CommandError(
+                f"{self.url}: no answer from a node there ({_in_short(error)}); is it running?"
+            ) from None
+
+    def chain_id(self) -> int:
+        """Return the EIP-155 chain id."""
+        return _quantity(self.ask("eth_chainId"))
+
+    def block_number(self) -> int:
+        """Return the height of the head."""
+        return _quantity(self.ask("eth_blockNumber"))
+
+    def block(self, number: int | str) -> dict[str, object]:
+        """Return a block's fields as JSON-RPC names them.
+
+        :raises CommandError: no such block.
+        """
+        found = self.ask("eth_getBlockByNumber", number if isinstance(number, str) else hex(number), False)
+        if found is None:
+            raise CommandError(f"block {number}: the node does not have it", Exit.NOT_FOUND)
+        return dict(cast("dict[str, object]", found))
+
+    def block_time_s(self, number: int) -> int:
+        """Return a block's time, seconds since 1970."""
+        return _quantity(self.block(number)["timestamp"])
+
+    def genesis_hash(self) -> bytes:
+        """Return the hash of block 0."""
+        return _raw(self.block(0)["hash"])
+
+    def view(self, address: bytes, view: View[T], block: int | str = "latest") -> T:
+        """Return what a contract's view says at a block."""
+        request = {"to": _hex(address), "data": _hex(view.data)}
+        return view.decode(_raw(self.ask("eth_call", request, block if isinstance(block, str) else hex(block))))
+
+    def nonce(self, address: bytes) -> int:
+        """Return the next nonce of an account, pending transactions counted."""
+        return _quantity(self.ask("eth_getTransactionCount", _hex(address), "pending"))
+
+    def estimate_gas(self, sender: bytes, to: bytes, data: bytes) -> int:
+        """Return the gas a call needs; a contract's refusal shows here, before anything is sent."""
+        return _quantity(self.ask("eth_estimateGas", {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}))
+
+    def sign(self, key: bytes, to: bytes, data: bytes, *, nonce: int, gas: int) -> bytes:
+        """Return an encoded transaction signed with a private key; gas is free, so its price is 0."""
+        fields = {
+            "type": 2,
+            "chainId": self.chain_id(),
+            "nonce": nonce,
+            "to": Web3.to_checksum_address(_hex(to)),
+            "value": 0,
+            "data": _hex(data),
+            "gas": gas,
+            "maxFeePerGas": 0,
+            "maxPriorityFeePerGas": 0,
+        }
+        return bytes(Account.sign_transaction(fields, key).raw_transaction)
+
+    def send(self, key: bytes, to: bytes, data: bytes) -> Final:
+        """Sign, send and wait until final.
+
+        :raises ContractRefusal: the contract said no.
+        :raises CommandError: not final in time.
+        """
+        sender = address_of(key)
+        gas = self.estimate_gas(sender, to, data) * 5 // 4
+        raw = self.sign(key, to, data, nonce=self.nonce(sender), gas=gas)
+        return self.wait(self.send_raw(raw))
+
+    def send_raw(self, raw: bytes) -> bytes:
+        """Hand a signed transaction to the node and return its hash."""
+        return _raw(self.ask("eth_sendRawTransaction", _hex(raw)))
+
+    def find_final(self, transaction_hash: bytes) -> Final | None:
+        """Return a transaction if it is in a block.
+
+        :raises ContractRefusal: it is, and failed there.
+        """
+        found = self.ask("eth_getTransactionReceipt", _hex(transaction_hash))
+        if found is None:
+            return None
+        receipt = cast("dict[str, object]", found)
+        number = _quantity(receipt["blockNumber"])
+        if _quantity(receipt["status"]) != 1:
+            raise ContractRefusal("ledger", f"transaction {_hex(transaction_hash)} failed in block {number}")
+        logs = tuple(_log(entry) for entry in cast("Sequence[dict[str, object]]", receipt["logs"]))
+        return Final(transaction_hash, number, self.block_time_s(number), _quantity(receipt["gasUsed"]), logs)
+
+    def wait(self, transaction_hash: bytes, timeout_s: float = FINAL_TIMEOUT_S) -> Final:
+        """Wait until a transaction is final.
+
+        :raises CommandError: the time is over, or the pool dropped it; says why where the node knows.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            final = self.find_final(transaction_hash)
+            if final is not None:
+                return final
+            status = cast("dict[str, object]", self.ask("cocket_transactionStatus", _hex(transaction_hash)))
+            if status["status"] == "dropped":
+                raise CommandError(
+                    f"transaction {_hex(transaction_hash)} was dropped: {status['reason']}", Exit.REFUSED
+                )
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"transaction {_hex(transaction_hash)} is not final after {timeout_s:.0f} s; `cocket status` says "
+                    "whether the network makes blocks"
+                )
+            time.sleep(POLL_S)
+
+    def logs(self, address: bytes, topics: Sequence[bytes | None], first: int = 0) -> Iterator[LogEntry]:
+        """Yield the logs of a contract that match the topics (None: any), oldest first."""
+        head = self.block_number()
+        for start in range(first, head + 1, LOG_RANGE_BLOCKS):
+            request = {
+                "address": _hex(address),
+                "topics": [None if topic is None else _hex(topic) for topic in topics],
+                "fromBlock": hex(start),
+                "toBlock": hex(min(head, start + LOG_RANGE_BLOCKS - 1)),
+            }
+            for entry in cast("Sequence[dict[str, object]]", self.ask("eth_getLogs", request)):
+                yield _log(entry)
+
+    def status(self) -> dict[str, object]:
+        """Return what the node says of itself."""
+        return dict(cast("dict[str, object]", self.ask("cocket_status")))
+
+
+def address_of(key: bytes) -> bytes:
+    """Return the address of a private key."""
+    return bytes.fromhex(Account.from_key(key).address[2:])
+
+
+def _log(entry: dict[str, object]) -> LogEntry:
+    return LogEntry(
+        address=_raw(entry["address"]),
+        topics=tuple(_raw(topic) for topic in cast("Sequence[object]", entry["topics"])),
+        data=_raw(entry["data"]),
+        block_number=_quantity(entry["blockNumber"]),
+        transaction_hash=_raw(entry["transactionHash"]),
+    )
+
+
+def _as_refusal(error: Web3RPCError) -> Exception:
+    response = error.rpc_response or {}
+    body = cast("dict[str, object]", response.get("error") or {})
+    message = str(body.get("message") or _in_short(error))
+    data = body.get("data")
+    if isinstance(data, str) and data.startswith("0x") and len(data) > 2:
+        return decode_revert(_raw(data))
+    return CommandError(message, Exit.REFUSED)
+
+
+def _in_short(error: BaseException) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+def _quantity(value: object) -> int:
+    if isinstance(value, int):
+        return value
+    return int(cast(str, value), 16)
+
+
+def _raw(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return bytes(value)
+    return bytes.fromhex(cast(str, value)[2:])
+
+
+def _hex(raw: bytes) -> str:
+    return "0x" + raw.hex()

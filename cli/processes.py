@@ -1,0 +1,120 @@
+"""Nodes as child processes: start, watch, stop, kill. What ``network up``, the demo and the benchmark stand on."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from cocket.cli.errors import CommandError
+from cocket.node.config import Home
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 20
+LOG_TAIL_LINES = 15
+
+
+class NodeProcess:
+    """One ``cocket node run`` and the home it runs in; its log is ``node.log`` there."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.name = home.name
+        settings = Home(home).settings()
+        self.url = f"http://{settings.rpc.host}:{settings.rpc.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """Where the node's log lines go."""
+        return self.home / "node.log"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self.is_running() and self._process is not None else None
+
+    def start(self) -> None:
+        """Start the node; ``wait_ready`` waits for it."""
+        command = [sys.executable, "-m", "cocket.cli", "node", "run", "--home", str(self.home)]
+        with self.log.open("ab") as log:
+            # A group of its own: Ctrl-C goes to the parent, which stops the nodes in order.
+            self._process = subprocess.Popen(  # noqa: S603 - our own command line
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def ask(self, method: str, *params: object, timeout_s: float = 5.0) -> object:
+        """Return a JSON-RPC result, or None while the node does not answer."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310 - http
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310 - http
+                answer = json.load(response)
+        except (OSError, ValueError):
+            return None
+        return answer.get("result") if isinstance(answer, dict) else None
+
+    def height(self) -> int | None:
+        """Return the height of the node's head, None while it does not answer."""
+        found = self.ask("eth_blockNumber")
+        return int(found, 16) if isinstance(found, str) else None
+
+    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Wait until the node answers.
+
+        :raises CommandError: it ended or did not answer in time; with the end of its log.
+        """
+        deadline = time.monotonic() + timeout_s
+        while self.height() is None:
+            if not self.is_running():
+                raise CommandError(f"node {self.name} ended at its start; {self.log} ends with:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"node {self.name} does not answer at {self.url} after {timeout_s:.0f} s; see {self.log}"
+                )
+            time.sleep(0.1)
+
+    def log_tail(self) -> str:
+        """Return the last lines of the log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(0, 2)
+                file.seek(max(0, file.tell() - 16384))
+                return b"\n".join(file.read().splitlines()[-LOG_TAIL_LINES:]).decode(errors="replace")
+        except OSError:
+            return ""
+
+    def terminate(self) -> None:
+        """Ask the node to stop."""
+        if self._process is not None and self.is_running():
+            self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the node at once, as a power cut would (SIGKILL)."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def wait_stopped(self, timeout_s: float = STOP_TIMEOUT_S) -> bool:
+        """Wait for the end of a node that was asked to stop; True when it ended by itself, else it is killed."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
+        return True
+
+
+def stop_all(nodes: list[NodeProcess]) -> list[str]:
+    """Stop all nodes together and return the names of those that had to be killed."""
+    for node in nodes:
+        node.terminate()
+    return [node.name for node in nodes if not node.wait_stopped()]
