@@ -1,0 +1,345 @@
+"""One message on its way through its code: gas, stack, memory, and what it leaves.
+
+This module is part of the door to py-evm: it has the surface that py-evm's opcodes and precompiles work on, without
+the validation, tracing and kept children of py-evm's own class. The rules of forks are ``engine``'s. The stack holds
+integers only.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar, Final, Self
+
+from eth.constants import GAS_CODEDEPOSIT, STACK_DEPTH_LIMIT
+from eth.exceptions import (
+    ContractCreationCollision,
+    FullStack,
+    Halt,
+    InsufficientFunds,
+    InsufficientStack,
+    InvalidInstruction,
+    OutOfGas,
+    StackDepthLimit,
+    VMError,
+)
+
+from cocket.node.chain.rules import Fork
+from cocket.node.chain.vm.code import CodeStream
+from cocket.node.chain.vm.context import EngineState
+from cocket.node.chain.vm.message import Message, TransactionContext
+
+RawLog = tuple[bytes, tuple[int, ...], bytes]
+"""Address, topics and data of an event."""
+
+STACK_MAX: Final = 1024
+_RESERVED_FIRST_BYTE: Final = b"\xef"
+
+_REASONS: Final = {
+    "Revert": "revert",
+    "OutOfGas": "out of gas",
+    "InsufficientStack": "stack underflow",
+    "FullStack": "stack overflow",
+    "InvalidJumpDestination": "invalid jump destination",
+    "InvalidInstruction": "invalid opcode",
+    "WriteProtection": "write in a static call",
+    "OutOfBoundsRead": "read behind the return data",
+    "ContractCreationCollision": "contract address taken",
+}
+
+
+class _Silence:
+    """A logger that opcodes may ask whether to trace: no."""
+
+    show_debug2 = False
+
+    def debug2(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Computation:
+    """The execution of one message. The subclass of a fork knows its opcodes and precompiles."""
+
+    __slots__ = (
+        "_memory",
+        "accounts_to_delete",
+        "beneficiaries",
+        "code",
+        "error",
+        "gas_left",
+        "gas_refunded",
+        "logs",
+        "msg",
+        "output",
+        "return_data",
+        "stack",
+        "state",
+        "transaction_context",
+    )
+
+    fork: ClassVar[Fork]
+    opcode_table: "ClassVar[tuple[Callable[[Computation], object], ...]]"
+    precompiles: "ClassVar[dict[bytes, Callable[[Computation], object]]]"
+    precompile_addresses: ClassVar[frozenset[bytes]]
+    initcode_bytes_max: ClassVar[int | None]
+    logger = _Silence()
+
+    def __init__(self, state: EngineState, message: Message, transaction_context: TransactionContext) -> None:
+        self.state = state
+        self.msg = message
+        self.transaction_context = transaction_context
+        self.code = CodeStream(message.code)
+        self.gas_left = message.gas
+        self.gas_refunded = 0
+        self.stack: list[int] = []
+        self._memory = bytearray()
+        self.output = b""
+        self.return_data = b""
+        self.error: VMError | None = None
+        self.logs: list[RawLog] = []
+        self.accounts_to_delete: list[bytes] = []
+        self.beneficiaries: list[bytes] = []
+
+    # Messages
+
+    @classmethod
+    def apply_message(cls, state: EngineState, message: Message, context: TransactionContext) -> Self:
+        """Transfer the value and run the code; an error takes all of it back."""
+        state.watch.check()
+        if message.depth > STACK_DEPTH_LIMIT:
+            raise StackDepthLimit("call depth above the limit")
+        snapshot = state.snapshot()
+        address = message.storage_address
+        if message.should_transfer_value and message.value:
+            if state.get_balance(message.sender) < message.value:
+                raise InsufficientFunds("balance below the value to transfer")
+            state.delta_balance(message.sender, -message.value)
+            state.delta_balance(address, message.value)
+        state.touch_account(address)
+        computation = cls(state, message, context)
+        try:
+            precompile = cls.precompiles.get(message.code_address)
+            if precompile is None:
+                computation.run()
+            else:
+                precompile(computation)
+        except VMError as error:
+            computation.fail(error)
+            state.revert(snapshot)
+        return computation
+
+    @classmethod
+    def apply_create_message(cls, state: EngineState, message: Message, context: TransactionContext) -> Self:
+        """Run initcode and deploy what it returns; an error takes all of it back."""
+        if cls.initcode_bytes_max is not None and len(message.code) > cls.initcode_bytes_max:
+            raise OutOfGas("initcode above the limit (EIP-3860)")
+        snapshot = state.snapshot()
+        address = message.storage_address
+        state.increment_nonce(address)
+        context.contracts_created.add(address)
+        computation = cls.apply_message(state, message, context)
+        if computation.error is None and computation.output:
+            try:
+                computation.deploy(computation.output)
+            except VMError as error:
+                computation.fail(error)
+        if computation.error is not None:
+            state.revert(snapshot)
+        return computation
+
+    @classmethod
+    def collided(cls, state: EngineState, message: Message, context: TransactionContext) -> Self:
+        """Return the failed creation at an address that is taken (EIP-684): all gas is gone."""
+        computation = cls(state, message, context)
+        computation.fail(ContractCreationCollision("a contract is at this address already"))
+        return computation
+
+    def deploy(self, code: bytes) -> None:
+        """Store what initcode returned as the contract's code."""
+        if len(code) > self.state.code_bytes_max:
+            raise OutOfGas("code above the size limit (EIP-170)")
+        if self.fork >= Fork.LONDON and code[:1] == _RESERVED_FIRST_BYTE:
+            raise InvalidInstruction("code begins with the reserved byte 0xef (EIP-3541)")
+        self.consume_gas(len(code) * GAS_CODEDEPOSIT)
+        self.state.set_code(self.msg.storage_address, code)
+
+    def run(self) -> None:
+        """Execute opcodes until one halts; VMError when one fails."""
+        code = self.code
+        raw = code.raw
+        size = len(raw)
+        table = self.opcode_table
+        try:
+            while (position := code.program_counter) < size:
+                code.program_counter = position + 1
+                table[raw[position]](self)
+        except Halt:
+            pass
+
+    def fail(self, error: VMError) -> None:
+        """Note the error, and burn the gas and forget the output that it makes void."""
+        self.error = error
+        if error.burns_gas:
+            self.gas_left = 0
+        if error.erases_return_data:
+            self.output = self.return_data = b""
+
+    def prepare_child_message(
+        self, gas: int, to: bytes, value: int, data: bytes, code: bytes, **fields: object
+    ) -> Message:
+        """Return the message of a call or creation by this one."""
+        sender = fields.pop("sender", self.msg.storage_address)
+        return Message(gas, to, sender, value, data, code, self.msg.depth + 1, **fields)  # type: ignore[arg-type]
+
+    def apply_child_computation(self, message: Message) -> Self:
+        """Run a call or creation by this message and take over what it gave.
+
+        Its logs, refund and destroyed accounts are taken when it succeeds. It is not kept: a transaction may make
+        hundreds of thousands.
+        """
+        run = self.apply_create_message if message.is_create else self.apply_message
+        child = run(self.state, message, self.transaction_context)
+        if child.error is None:
+            self.return_data = b"" if message.is_create else child.output
+            self.gas_refunded += child.gas_refunded
+            self.logs += child.logs
+            self.accounts_to_delete += child.accounts_to_delete
+        else:
+            self.return_data = child.output
+        return child
+
+    # What opcodes ask of a finished call
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it failed."""
+        return self.error is not None
+
+    @property
+    def should_erase_return_data(self) -> bool:
+        """Whether the error makes the output void: all but a revert do."""
+        return self.error is not None and self.error.erases_return_data
+
+    @property
+    def should_return_gas(self) -> bool:
+        """Whether gas is left to its caller: failing burns all, reverting does not."""
+        return self.error is None or not self.error.burns_gas
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed, None when it did not."""
+        return None if self.error is None else _REASONS.get(type(self.error).__name__, str(self.error))
+
+    @property
+    def contracts_created(self) -> set[bytes]:
+        """The contracts that the transaction has made (EIP-6780)."""
+        return self.transaction_context.contracts_created
+
+    # What opcodes leave
+
+    def add_log_entry(self, account: bytes, topics: tuple[int, ...], data: bytes) -> None:
+        """Note an event."""
+        self.logs.append((account, topics, data))
+
+    def register_account_for_deletion(self, beneficiary: bytes) -> None:
+        """Note that the contract is destroyed when the transaction ends; it may be so more than once."""
+        self.accounts_to_delete.append(self.msg.storage_address)
+
+    # Gas
+
+    def consume_gas(self, amount: int, reason: str = "") -> None:
+        """Pay, or fail."""
+        if amount > self.gas_left:
+            raise OutOfGas(reason)
+        self.gas_left -= amount
+
+    def return_gas(self, amount: int) -> None:
+        """Take back what a call did not use."""
+        self.gas_left += amount
+
+    def refund_gas(self, amount: int) -> None:
+        """Count a refund, which may be negative, for the transaction's end."""
+        self.gas_refunded += amount
+
+    def get_gas_remaining(self) -> int:
+        """Return the gas that is left."""
+        return self.gas_left
+
+    # Stack
+
+    def stack_push_int(self, value: int) -> None:
+        """Push a word."""
+        if len(self.stack) >= STACK_MAX:
+            raise FullStack
+        self.stack.append(value)
+
+    def stack_push_bytes(self, value: bytes) -> None:
+        """Push the word that up to 32 bytes spell."""
+        if len(self.stack) >= STACK_MAX:
+            raise FullStack
+        self.stack.append(int.from_bytes(value, "big"))
+
+    def stack_pop1_int(self) -> int:
+        """Pop a word."""
+        if not self.stack:
+            raise InsufficientStack
+        return self.stack.pop()
+
+    stack_pop1_any = stack_pop1_int
+
+    def stack_pop1_bytes(self) -> bytes:
+        """Pop a word as its 32 bytes."""
+        if not self.stack:
+            raise InsufficientStack
+        return self.stack.pop().to_bytes(32, "big")
+
+    def stack_pop_ints(self, count: int) -> tuple[int, ...]:
+        """Pop words, the top first."""
+        stack = self.stack
+        if len(stack) < count:
+            raise InsufficientStack
+        words = tuple(stack[: -count - 1 : -1])
+        del stack[-count:]
+        return words
+
+    def stack_swap(self, position: int) -> None:
+        """Exchange the top with the word ``position`` below it."""
+        stack = self.stack
+        if len(stack) <= position:
+            raise InsufficientStack
+        stack[-1], stack[-position - 1] = stack[-position - 1], stack[-1]
+
+    def stack_dup(self, position: int) -> None:
+        """Push a copy of the word at ``position``, 1 being the top."""
+        stack = self.stack
+        if len(stack) >= STACK_MAX:
+            raise FullStack
+        if len(stack) < position:
+            raise InsufficientStack
+        stack.append(stack[-position])
+
+    # Memory
+
+    def extend_memory(self, start: int, size: int) -> None:
+        """Pay for memory up to ``start + size`` and make it, in words of 32 bytes."""
+        if not size:
+            return
+        before = len(self._memory) >> 5
+        after = (start + size + 31) >> 5
+        if after > before:
+            cost = (after - before) * 3 + after * after // 512 - before * before // 512
+            if cost > self.gas_left:
+                raise OutOfGas("memory")
+            self.gas_left -= cost
+            self._memory += bytes((after - before) << 5)
+
+    def memory_write(self, start: int, size: int, value: bytes) -> None:
+        """Write within the memory that there is."""
+        if size:
+            self._memory[start : start + size] = value
+
+    def memory_read_bytes(self, start: int, size: int) -> bytes:
+        """Return a copy of memory."""
+        return bytes(self._memory[start : start + size])
+
+    def memory_copy(self, destination: int, source: int, length: int) -> None:
+        """Copy within memory; the ranges may overlap."""
+        if length:
+            self._memory[destination : destination + length] = self._memory[source : source + length]

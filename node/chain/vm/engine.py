@@ -1,0 +1,74 @@
+"""The rules of each fork: which opcodes and precompiles it has. They are py-evm's, but for a few of ours.
+
+This module is part of the door to py-evm. It never runs anything.
+
+What differs from py-evm on purpose: opcodes never warn of deprecation, JUMPDEST asks whether to stop, and the
+precompiles of ``precompiles``.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, cast
+
+from eth.exceptions import InvalidInstruction
+from eth.vm import opcode_values
+from eth.vm.computation import BaseComputation
+from eth.vm.forks.berlin.computation import BerlinComputation
+from eth.vm.forks.cancun.computation import CancunComputation
+from eth.vm.forks.london.computation import LondonComputation
+from eth.vm.forks.shanghai.computation import ShanghaiComputation
+
+from cocket.node.chain.rules import Fork
+from cocket.node.chain.vm import precompiles
+from cocket.node.chain.vm.computation import Computation
+
+Opcode = Callable[[Computation], object]
+
+_INITCODE_BYTES_MAX: Final = 49_152  # EIP-3860
+
+
+def _jumpdest(computation: Computation) -> None:
+    """JUMPDEST: every loop passes one, so the watch is asked here."""
+    computation.consume_gas(1)
+    computation.state.watch.check()
+
+
+def _invalid(opcode: int) -> Opcode:
+    def fail(computation: Computation) -> None:
+        raise InvalidInstruction(f"invalid opcode {opcode:#04x}")
+
+    return fail
+
+
+def _computation_class(fork: Fork, parent: type[BaseComputation]) -> type[Computation]:
+    opcodes = dict(cast(Mapping[int, Opcode], parent.opcodes))
+    # What warns of deprecation is wrapped around the opcode.
+    opcodes = {value: getattr(opcode, "__wrapped__", opcode) for value, opcode in opcodes.items()}
+    opcodes[opcode_values.JUMPDEST] = _jumpdest
+    table = dict(cast(Mapping[bytes, Opcode], parent.get_precompiles()))
+    ours: dict[int, Opcode] = {
+        1: precompiles.ecrecover,
+        5: precompiles.modexp,
+        8: precompiles.ecpairing,
+        9: precompiles.blake2f,
+    }
+    if fork >= Fork.CANCUN:
+        ours[10] = precompiles.point_evaluation
+    table |= {precompiles.address_of(number): precompile for number, precompile in ours.items()}
+    members = {
+        "__doc__": f"The execution of messages in the rules of {fork.name}.",
+        "__slots__": (),
+        "fork": fork,
+        "opcode_table": tuple(opcodes.get(value, _invalid(value)) for value in range(256)),
+        "precompiles": table,
+        "precompile_addresses": frozenset(table),
+        "initcode_bytes_max": _INITCODE_BYTES_MAX if fork >= Fork.SHANGHAI else None,
+    }
+    return type(f"{fork.name.title()}Computation", (Computation,), members)
+
+
+COMPUTATIONS: Final = {
+    Fork.BERLIN: _computation_class(Fork.BERLIN, BerlinComputation),
+    Fork.LONDON: _computation_class(Fork.LONDON, LondonComputation),
+    Fork.SHANGHAI: _computation_class(Fork.SHANGHAI, ShanghaiComputation),
+    Fork.CANCUN: _computation_class(Fork.CANCUN, CancunComputation),
+}

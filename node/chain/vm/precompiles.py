@@ -1,0 +1,209 @@
+"""Precompiled contracts: py-evm's, and our own where its are wrong, slow, or cannot be stopped.
+
+- ``ecrecover``: straight to coincurve.
+- ``modexp`` (EIP-198, EIP-2565): py-evm answers 0 for an empty base even when the exponent is zero, where 0**0 is 1,
+  and measures lengths in floating point.
+- ``blake2f`` (EIP-152) and ``ecpairing`` (EIP-197) are pure Python and take up to minutes of a block's gas: they ask
+  the watch between rounds and pairs.
+- ``point_evaluation`` (EIP-4844): py-evm reads the trusted setup, 1.8 s, at every call; here once.
+
+This module is part of the door to py-evm. It never knows gas outside of a precompile.
+"""
+
+import hashlib
+from functools import cache
+from typing import Final
+
+from ckzg import load_trusted_setup, verify_kzg_proof  # type: ignore[import-not-found]
+from coincurve import PublicKey
+from eth.exceptions import VMError
+from eth.precompiles import point_evaluation as kzg
+from eth.precompiles.ecpairing import _process_point
+from eth.vm.forks.cancun.constants import BLS_MODULUS, FIELD_ELEMENTS_PER_BLOB
+from eth_utils.exceptions import ValidationError
+from py_ecc.optimized_bn128 import FQ12, final_exponentiate  # type: ignore[attr-defined]
+
+from cocket.node.chain.hashing import keccak256
+from cocket.node.chain.vm.computation import Computation
+from cocket.node.errors import NodeFault
+
+_SECP256K1_N: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+_ECRECOVER_GAS: Final = 3_000
+_MODEXP_GAS_MIN: Final = 200
+_PAIRING_BASE_GAS: Final = 45_000  # EIP-1108
+_PAIRING_GAS: Final = 34_000  # EIP-1108
+_PAIR_BYTES: Final = 192
+_POINT_EVALUATION_GAS: Final = 50_000
+_POINT_EVALUATION_BYTES: Final = 192
+_BLAKE2F_BYTES: Final = 213
+_ROUNDS_BETWEEN_CHECKS: Final = 256  # some 4 ms
+
+
+def address_of(number: int) -> bytes:
+    """Return the address of the precompile with this number."""
+    return number.to_bytes(20, "big")
+
+
+def ecrecover(computation: Computation) -> None:
+    """Give the address that signed a hash, 32 bytes padded, or nothing."""
+    computation.consume_gas(_ECRECOVER_GAS, reason="ecrecover")
+    data = computation.msg.data_as_bytes[:128].ljust(128, b"\x00")
+    v = int.from_bytes(data[32:64], "big")
+    r = int.from_bytes(data[64:96], "big")
+    s = int.from_bytes(data[96:128], "big")
+    if v not in (27, 28) or not 0 < r < _SECP256K1_N or not 0 < s < _SECP256K1_N:
+        return
+    try:
+        key = PublicKey.from_signature_and_message(data[64:128] + bytes([v - 27]), data[:32], hasher=None)
+    except Exception:  # coincurve raises a bare Exception for an r that is on no curve point
+        return
+    computation.output = bytes(12) + keccak256(key.format(compressed=False)[1:])[12:]
+
+
+def modexp(computation: Computation) -> None:
+    """Give base ** exponent % modulus for numbers of given lengths, at the price of EIP-2565."""
+    data = computation.msg.data_as_bytes
+    header = data[:96].ljust(96, b"\x00")
+    base_bytes, exponent_bytes, modulus_bytes = (int.from_bytes(header[i : i + 32], "big") for i in (0, 32, 64))
+    head = _word(data, 96 + base_bytes, min(exponent_bytes, 32))
+    iterations = max(head.bit_length() - 1, 0) + 8 * max(exponent_bytes - 32, 0)
+    words = (max(base_bytes, modulus_bytes) + 7) // 8
+    computation.consume_gas(max(_MODEXP_GAS_MIN, words * words * max(iterations, 1) // 3), reason="modexp")
+    if not modulus_bytes:
+        computation.output = b""
+        return
+    base = _word(data, 96, base_bytes)
+    exponent = _word(data, 96 + base_bytes, exponent_bytes)
+    modulus = _word(data, 96 + base_bytes + exponent_bytes, modulus_bytes)
+    result = pow(base, exponent, modulus) if modulus else 0
+    computation.output = result.to_bytes(modulus_bytes, "big")
+
+
+def _word(data: bytes, start: int, size: int) -> int:
+    """Return the number in ``size`` bytes from ``start``; bytes behind the end are zero."""
+    found = data[start : start + size]
+    return int.from_bytes(found, "big") << (8 * (size - len(found))) if found else 0
+
+
+def ecpairing(computation: Computation) -> None:
+    """Say whether the product of pairings of points on alt_bn128 is one."""
+    data = computation.msg.data_as_bytes
+    if len(data) % _PAIR_BYTES:
+        raise VMError("pairing input is not a number of pairs")
+    pairs = len(data) // _PAIR_BYTES
+    computation.consume_gas(_PAIRING_BASE_GAS + pairs * _PAIRING_GAS, reason="ecpairing")
+    product = FQ12.one()
+    try:
+        for start in range(0, len(data), _PAIR_BYTES):
+            computation.state.watch.check()
+            product = _process_point(data[start : start + _PAIR_BYTES], product)
+    except ValidationError as error:
+        raise VMError("pairing input is not on the curve") from error
+    computation.output = (final_exponentiate(product) == FQ12.one()).to_bytes(32, "big")
+
+
+def point_evaluation(computation: Computation) -> None:
+    """Verify a KZG proof that a committed polynomial has a value at a point."""
+    computation.consume_gas(_POINT_EVALUATION_GAS, reason="point evaluation")
+    data = computation.msg.data_as_bytes
+    if len(data) != _POINT_EVALUATION_BYTES:
+        raise VMError(f"point evaluation input has {len(data)} bytes")
+    commitment = data[96:144]
+    if kzg.kzg_to_versioned_hash(commitment) != data[:32]:
+        raise VMError("point evaluation commitment does not match its hash")
+    try:
+        is_proven = verify_kzg_proof(commitment, data[32:64], data[64:96], data[144:], _trusted_setup())
+    except RuntimeError as error:  # ckzg's word for a point that is not on the curve
+        raise VMError("point evaluation input is malformed") from error
+    if not is_proven:
+        raise VMError("point evaluation proof is wrong")
+    computation.output = FIELD_ELEMENTS_PER_BLOB.to_bytes(32, "big") + BLS_MODULUS.to_bytes(32, "big")
+
+
+@cache
+def _trusted_setup() -> object:
+    return load_trusted_setup(kzg.TRUSTED_SETUP_PATH, 0)
+
+
+_MASK: Final = 2**64 - 1
+_BLAKE2B_IV: Final = (
+    0x6A09E667F3BCC908,
+    0xBB67AE8584CAA73B,
+    0x3C6EF372FE94F82B,
+    0xA54FF53A5F1D36F1,
+    0x510E527FADE682D1,
+    0x9B05688C2B3E6C1F,
+    0x1F83D9ABFB41BD6B,
+    0x5BE0CD19137E2179,
+)
+_SIGMA: Final = (
+    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+    (14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3),
+    (11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4),
+    (7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8),
+    (9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13),
+    (2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9),
+    (12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11),
+    (13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10),
+    (6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5),
+    (10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0),
+)
+_MIXES: Final = (
+    (0, 4, 8, 12),
+    (1, 5, 9, 13),
+    (2, 6, 10, 14),
+    (3, 7, 11, 15),
+    (0, 5, 10, 15),
+    (1, 6, 11, 12),
+    (2, 7, 8, 13),
+    (3, 4, 9, 14),
+)
+
+
+def blake2f(computation: Computation) -> None:
+    """Apply the compression function of BLAKE2b a given number of rounds, one gas each (RFC 7693, 3.2)."""
+    data = computation.msg.data_as_bytes
+    if len(data) != _BLAKE2F_BYTES or data[212] > 1:
+        raise VMError("blake2f input has a wrong size or final flag")
+    rounds = int.from_bytes(data[:4], "big")
+    computation.consume_gas(rounds, reason="blake2f")
+    words = [int.from_bytes(data[i : i + 8], "little") for i in range(4, 212, 8)]
+    state, message, counters = words[:8], words[8:24], words[24:]
+    v = [*state, *_BLAKE2B_IV]
+    v[12] ^= counters[0]
+    v[13] ^= counters[1]
+    if data[212]:
+        v[14] ^= _MASK
+    for index in range(rounds):
+        if index % _ROUNDS_BETWEEN_CHECKS == 0:
+            computation.state.watch.check()
+        _blake2_round(v, message, _SIGMA[index % 10])
+    computation.output = b"".join((state[i] ^ v[i] ^ v[i + 8]).to_bytes(8, "little") for i in range(8))
+
+
+def _blake2_round(v: list[int], message: list[int], sigma: tuple[int, ...]) -> None:
+    for step, (a, b, c, d) in enumerate(_MIXES):
+        va = (v[a] + v[b] + message[sigma[2 * step]]) & _MASK
+        vd = v[d] ^ va
+        vd = (vd >> 32) | (vd << 32) & _MASK
+        vc = (v[c] + vd) & _MASK
+        vb = v[b] ^ vc
+        vb = (vb >> 24) | (vb << 40) & _MASK
+        va = (va + vb + message[sigma[2 * step + 1]]) & _MASK
+        vd ^= va
+        vd = (vd >> 16) | (vd << 48) & _MASK
+        vc = (vc + vd) & _MASK
+        vb ^= vc
+        v[a], v[b], v[c], v[d] = va, (vb >> 63) | (vb << 1) & _MASK, vc, vd
+
+
+def validate_backends() -> None:
+    """Raise NodeFault unless the native parts that executions need are there and right."""
+    if not PublicKey.__module__.startswith("coincurve"):
+        raise NodeFault("coincurve is not what recovers senders: install coincurve")
+    try:
+        digest = hashlib.new("ripemd160", b"").hexdigest()
+    except ValueError as error:
+        raise NodeFault("OpenSSL lacks RIPEMD-160: enable its legacy provider, blocks may need it") from error
+    if digest != "9c1185a5c5e9fc54612808977ee8f548b2258d31":
+        raise NodeFault("RIPEMD-160 gives a wrong hash: repair OpenSSL")
