@@ -14,7 +14,7 @@ from cocket.node.consensus.messages import Code, Draft, Message, PreparedCertifi
 
 
 class Timer(Enum):
-    """The four clocks of a validator. Starting one replaces it; one that fires for a past height or round is ignored."""
+    """The four clocks of a validator; starting one replaces it, and one that fires for what is past is ignored."""
 
     BLOCK = "block"
     ROUND = "round"
