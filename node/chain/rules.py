@@ -62,11 +62,11 @@ class Spec:
     permission: Permission | None = None
 
     def fork_at(self, number: int, timestamp: int) -> Fork:
-        """Return the rules of the block with this height and time; a time fork implies those before it."""
+        """Return the rules of the block with this height and time; a time fork waits for London's height."""
+        if self.london_block is None or number < self.london_block:
+            return Fork.BERLIN
         if self.cancun_time is not None and timestamp >= self.cancun_time:
             return Fork.CANCUN
         if self.shanghai_time is not None and timestamp >= self.shanghai_time:
             return Fork.SHANGHAI
-        if self.london_block is not None and number >= self.london_block:
-            return Fork.LONDON
-        return Fork.BERLIN
+        return Fork.LONDON
