@@ -33,13 +33,15 @@ class NetworkLimits:
     sessions_max: int = 128
     """Open sessions: twice the customs authorities one could think of, with followers."""
     inbound_handshakes_max: int = 32
-    """Inbound streams before Hello. One more, and the oldest that has not named itself goes: a known node needs one
-    round trip, so a crowd of silent strangers cannot keep it out."""
+    """Inbound streams before Hello. One more, and the oldest goes: a known node needs two round trips, so a crowd of
+    silent strangers cannot keep it out. (A claimed node id proves nothing before Hello.)"""
     dial_timeout_s: float = 10.0
     """To a TCP connection; the handshake has its own timeout after it."""
     backoff_first_s: float = 0.5
     backoff_max_s: float = 15.0
     """Known peers are few and wanted: a network that comes back finds itself within this time."""
+    yield_s: float = 0.25
+    """The larger node id's first dial waits so long (the smaller may dial it first), so that dials rarely cross."""
     stable_s: float = 10.0
     """A session that lived so long counts as a success: the next dial starts from the first backoff again."""
     message_bytes_max: int = MESSAGE_BYTES_MAX
@@ -305,12 +307,7 @@ class PeerNetwork:
             return
         inbound = [session for session in self._unopened if not session.is_outbound]
         if len(inbound) >= self._limits.inbound_handshakes_max:
-            unnamed = next((session for session in inbound if not session.is_identified), None)
-            if unnamed is None:
-                self._tell(EventKind.REFUSED, stream.remote, b"", f"{len(inbound)} handshakes are under way already")
-                stream.abort()
-                return
-            unnamed.disconnect(DisconnectReason.TOO_MANY_PEERS, "silent while others wait to be let in")
+            inbound[0].disconnect(DisconnectReason.TOO_MANY_PEERS, "slow to say Hello while others wait to be let in")
         self._start_session(Connection(self._local, None, self._entropy), stream, is_outbound=False)
 
     def _start_session(self, connection: Connection, stream: Stream, *, is_outbound: bool) -> Session:
@@ -349,10 +346,10 @@ class PeerNetwork:
                 await session.closed.wait()
 
     def _pause_s(self, known: _Known, now_s: float) -> float:
-        """How long to wait before the next dial: nothing at first, then doubling with jitter; never in a hold-off."""
+        """How long to wait before the next dial: hardly at first, then doubling with jitter; never in a hold-off."""
         held_off_s = self._held_off_until_s.get(known.enode.node_id, now_s) - now_s
         if known.failures == 0:
-            return held_off_s
+            return max(held_off_s, self._limits.yield_s if self.node_id > known.enode.node_id else 0.0)
         doubled = self._limits.backoff_first_s * 2.0 ** min(known.failures - 1, 16)
         return max(held_off_s, min(doubled, self._limits.backoff_max_s) * (0.5 + self._rng.random() / 2))
 

@@ -70,7 +70,8 @@ def _run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) 
         leftovers = asyncio.all_tasks(loop)
         for task in leftovers:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*leftovers, return_exceptions=True))
+        if leftovers:
+            loop.run_until_complete(asyncio.wait(leftovers))
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
         assert not failures, failures

@@ -1,0 +1,342 @@
+"""One session's timers, queue and turns, in virtual time over pipes."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from cocket.network.connection import Connection, Message
+from cocket.network.errors import DisconnectReason, PeerFault
+from cocket.network.session import Ending, Session, SessionLimits
+from cocket.network.transport import PipeStream, PipeTransport, Stream
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Owner:
+    """Keeps what a session tells; `upon` is called with each message."""
+
+    def __init__(self) -> None:
+        self.opened: list[Session] = []
+        self.messages: list[Message] = []
+        self.ended: list[Ending] = []
+        self.gone = 0
+        self.upon: Callable[[Session, Message], None] = lambda session, message: None
+
+    def upon_open(self, session: Session) -> None:
+        self.opened.append(session)
+
+    def upon_message(self, session: Session, message: Message) -> None:
+        self.messages.append(message)
+        self.upon(session, message)
+
+    def upon_end(self, session: Session, ending: Ending) -> None:
+        self.ended.append(ending)
+
+    def upon_gone(self, session: Session) -> None:
+        self.gone += 1
+
+
+class Scene:
+    """Two sessions on the two ends of one pipe."""
+
+    def __init__(self, near: Session, far: Session) -> None:
+        self.near, self.far = near, far
+        self.near_owner: Owner = near._owner  # type: ignore[assignment]
+        self.far_owner: Owner = far._owner  # type: ignore[assignment]
+
+
+async def pipe() -> tuple[PipeStream, PipeStream]:
+    arrived: list[Stream] = []
+    transport = PipeTransport()
+    listener = await transport.listen("", 1, arrived.append)
+    near = await transport.dial("", listener.port)
+    assert isinstance(near, PipeStream)
+    assert isinstance(arrived[0], PipeStream)
+    return near, arrived[0]
+
+
+async def join(net: Any, limits: SessionLimits | None = None) -> Scene:
+    near_stream, far_stream = await pipe()
+    limits = limits or SessionLimits()
+    near = Session(
+        Connection(net.local_node("near"), net.node_id("far"), net.Entropy("near")), near_stream, Owner(), limits, True
+    )
+    far = Session(Connection(net.local_node("far"), None, net.Entropy("far")), far_stream, Owner(), limits, False)
+    near.start()
+    far.start()
+    await turns()
+    assert near.is_open
+    assert far.is_open
+    return Scene(near, far)
+
+
+async def turns(count: int = 60) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def finish(scene: Scene) -> None:
+    scene.near.disconnect(DisconnectReason.CLIENT_QUITTING)
+    await scene.near.closed.wait()
+    await scene.far.closed.wait()
+    assert len(scene.near_owner.ended) == len(scene.far_owner.ended) == 1
+    assert scene.near_owner.gone == scene.far_owner.gone == 1
+
+
+def test_sessions_open_send_and_leave(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net)
+        assert scene.near_owner.opened == [scene.near]
+        assert scene.far.node_id == net.node_id("near")
+        assert scene.far.client_id == "test/near"
+        assert scene.far.capabilities == {"eth": 68, "istanbul": 100}
+        assert scene.near.send("istanbul", 0x13, b"prepare")
+        await turns()
+        assert scene.far_owner.messages == [Message("istanbul", 0x13, b"prepare")]
+        assert scene.near.counters.messages_out == scene.far.counters.messages_in == 1
+        assert scene.near.counters.bytes_out == scene.far.counters.bytes_in > 0
+        await finish(scene)
+        assert scene.far_owner.ended[0].reason is DisconnectReason.CLIENT_QUITTING
+        assert not scene.far_owner.ended[0].is_ours
+        assert scene.near_owner.ended[0].is_ours
+        assert not scene.near.send("eth", 0, b"late")
+
+    run_virtual(play())
+
+
+def test_silent_dialler_is_dropped_after_ten_seconds(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        near, far = await pipe()
+        owner = Owner()
+        session = Session(
+            Connection(net.local_node("far"), None, net.Entropy("far")), far, owner, SessionLimits(), False
+        )
+        session.start()
+        await session.closed.wait()
+        assert loop.time() == pytest.approx(10)
+        assert owner.ended[0].detail == "no Hello within 10 s"
+        assert owner.opened == []
+        near.close()
+
+    run_virtual(play())
+
+
+def test_peer_that_stalls_after_the_handshake_is_dropped_too(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        near, far = await pipe()
+        owner = Owner()
+        session = Session(
+            Connection(net.local_node("far"), None, net.Entropy("far")), far, owner, SessionLimits(), False
+        )
+        session.start()
+        near.write(Connection(net.local_node("near"), net.node_id("far"), net.Entropy("near")).take_output())
+        await turns()
+        assert session.is_identified
+        await session.closed.wait()
+        assert asyncio.get_running_loop().time() == pytest.approx(10)
+        assert owner.ended[0].detail == "no Hello within 10 s"
+
+    run_virtual(play())
+
+
+def test_silence_is_pinged_and_answered_and_the_session_lives_on(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net)
+        await asyncio.sleep(14)
+        before = scene.near.counters.bytes_in
+        await asyncio.sleep(0.9)
+        assert scene.near.counters.bytes_in == before
+        await asyncio.sleep(0.2)
+        assert scene.near.counters.bytes_in > before
+        await asyncio.sleep(600)
+        assert scene.near.is_open
+        assert scene.far.is_open
+        await finish(scene)
+
+    run_virtual(play())
+
+
+def test_peer_silent_after_a_ping_is_dropped(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net)
+        scene.far._stream.pause_reading()
+        scene.far._timer.cancel()
+        opened_at_s = scene.near.opened_at_s
+        assert opened_at_s is not None
+        await scene.near.closed.wait()
+        assert asyncio.get_running_loop().time() - opened_at_s == pytest.approx(30)
+        assert scene.near_owner.ended[0].reason is DisconnectReason.PING_TIMEOUT
+        scene.far._stream.resume_reading()
+        await scene.far.closed.wait()
+        assert scene.far_owner.ended[0].reason is DisconnectReason.PING_TIMEOUT
+
+    run_virtual(play())
+
+
+@pytest.mark.parametrize(
+    ("limits", "payload"),
+    [(SessionLimits(queue_frames_max=10), b"x"), (SessionLimits(queue_bytes_max=600_000), b"x" * 100_000)],
+)
+def test_peer_that_does_not_read_fills_its_queue_and_is_dropped(
+    net: Any, run_virtual: Run, limits: SessionLimits, payload: bytes
+) -> None:
+    async def play() -> None:
+        scene = await join(net, limits)
+        scene.far._stream.pause_reading()
+        noise = net.Entropy("noise")(300_000)
+        assert scene.near.send("eth", 0, noise)
+        assert not scene.near._stream.is_writable
+        sent = 0
+        while scene.near.send("eth", 1, noise[:100_000] if len(payload) > 1 else payload):
+            sent += 1
+            assert sent <= 10
+        assert sent == (10 if len(payload) == 1 else 5)
+        assert "does not read" in scene.near_owner.ended[0].detail
+        assert scene.near.queue == (0, 0)
+        await scene.near.closed.wait()
+        scene.far._stream.resume_reading()
+        await scene.far.closed.wait()
+
+    run_virtual(play())
+
+
+def test_queue_drains_in_order_when_the_peer_reads_again(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net)
+        scene.far._stream.pause_reading()
+        scene.near.send("eth", 0, net.Entropy("noise")(300_000))
+        for number in range(1, 9):
+            assert scene.near.send("eth", number, b"")
+        assert scene.near.queue[0] == 8
+        scene.far._stream.resume_reading()
+        await turns()
+        assert [message.code for message in scene.far_owner.messages] == list(range(9))
+        assert scene.near.queue == (0, 0)
+        await finish(scene)
+
+    run_virtual(play())
+
+
+def test_a_flood_is_handled_in_turns_with_others_between(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net, SessionLimits(turn_messages=4))
+        handled_before: list[int] = []
+        beats = 0
+
+        async def other() -> None:
+            nonlocal beats
+            while len(scene.far_owner.messages) < 40:
+                handled_before.append(len(scene.far_owner.messages))
+                beats += 1
+                await asyncio.sleep(0)
+
+        frames = b"".join(scene.near._connection.encode("eth", 2, b"tx") for _ in range(40))
+        scene.near._stream.write(frames)
+        await other()
+        steps = [after - before for before, after in zip(handled_before, handled_before[1:], strict=False)]
+        assert max(steps) <= 4
+        assert beats >= 10
+        await finish(scene)
+
+    run_virtual(play())
+
+
+def test_large_messages_end_a_turn_sooner(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net, SessionLimits(turn_bytes=1000))
+        frames = b"".join(scene.near._connection.encode("eth", 2, bytes(600)) for _ in range(6))
+        seen: list[int] = []
+        scene.far_owner.upon = lambda session, message: seen.append(round(asyncio.get_running_loop().time()))
+        scene.near._stream.write(frames)
+        counts = []
+        while len(scene.far_owner.messages) < 6:
+            counts.append(len(scene.far_owner.messages))
+            await asyncio.sleep(0)
+        assert {2, 4} <= set(counts)
+        await finish(scene)
+
+    run_virtual(play())
+
+
+def test_handler_may_blame_the_peer(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net)
+
+        def blame(session: Session, message: Message) -> None:
+            raise PeerFault("status names another genesis", DisconnectReason.SUBPROTOCOL_ERROR)
+
+        scene.far_owner.upon = blame
+        scene.near.send("eth", 0, b"x")
+        scene.near.send("eth", 1, b"y")
+        await scene.near.closed.wait()
+        assert len(scene.far_owner.messages) == 1
+        assert scene.far_owner.ended[0].detail == "status names another genesis"
+        assert scene.near_owner.ended[0].reason is DisconnectReason.SUBPROTOCOL_ERROR
+
+    run_virtual(play())
+
+
+def test_handler_may_disconnect_and_hears_nothing_more(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net)
+        scene.far_owner.upon = lambda session, message: session.disconnect(DisconnectReason.USELESS_PEER)
+        for _ in range(3):
+            scene.near.send("eth", 0, b"x")
+        await scene.near.closed.wait()
+        assert len(scene.far_owner.messages) == 1
+        assert scene.near_owner.ended[0].reason is DisconnectReason.USELESS_PEER
+
+    run_virtual(play())
+
+
+def test_our_own_failure_ends_the_session_and_is_not_hidden(net: Any) -> None:
+    loop = asyncio.new_event_loop()
+    seen: list[BaseException] = []
+    loop.set_exception_handler(lambda _, context: seen.append(context["exception"]))
+
+    async def play() -> None:
+        scene = await join(net)
+
+        def fail(session: Session, message: Message) -> None:
+            raise ZeroDivisionError
+
+        scene.far_owner.upon = fail
+        scene.near.send("eth", 0, b"x")
+        await scene.near.closed.wait()
+        assert scene.far_owner.ended[0].reason is DisconnectReason.SUBPROTOCOL_ERROR
+
+    loop.run_until_complete(play())
+    loop.close()
+    assert [type(error) for error in seen] == [ZeroDivisionError]
+
+
+def test_disconnect_that_cannot_leave_is_cut_off(net: Any, run_virtual: Run) -> None:
+    class Stuck(PipeStream):
+        """A stream whose close never finishes by itself, as TCP to a peer that does not read."""
+
+        aborted_at_s = -1.0
+
+        def close(self) -> None:
+            pass
+
+        def abort(self) -> None:
+            self.aborted_at_s = asyncio.get_running_loop().time()
+            super().close()
+
+    async def play() -> None:
+        near, far = await pipe()
+        stuck = Stuck("stuck")
+        stuck.other, near.other = near, stuck
+        far.other = None
+        session = Session(
+            Connection(net.local_node("far"), None, net.Entropy("far")), stuck, Owner(), SessionLimits(), False
+        )
+        session.start()
+        session.disconnect(DisconnectReason.REQUESTED)
+        await session.closed.wait()
+        assert stuck.aborted_at_s == pytest.approx(2)
+
+    run_virtual(play())
