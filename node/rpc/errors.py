@@ -9,7 +9,7 @@ This part alone knows the numbers. It never sends a traceback, a path or a secre
         MethodNotFound        -32601
         InvalidParams         -32602  which parameter, what was found, what was expected
         InternalError         -32603  our fault; the details are in the node's log
-        InvalidInput          -32000  a call that the machine could not perform (out of gas, invalid opcode, ...)
+        InvalidInput          -32000  a call that failed without a revert (out of gas, ...), or that a rule refused
         ResourceNotFound      -32001  an unknown block, filter or subscription
         ResourceUnavailable   -32002  busy or stopping: try again later
         TransactionRejected   -32003  with the pool's reason
@@ -19,8 +19,6 @@ This part alone knows the numbers. It never sends a traceback, a path or a secre
 
 Sources: JSON-RPC 2.0 section 5.1, EIP-1474, and ethereum/execution-apis for code 3.
 """
-
-# ruff: noqa: N818 - errors are named as noun phrases
 
 from typing import ClassVar
 
@@ -69,7 +67,7 @@ class InternalError(RpcError):
 
 
 class InvalidInput(RpcError):
-    """A call that was performed and ended in an exceptional halt."""
+    """A call that ended in an exceptional halt, or that a rule of the node refused."""
 
     code = -32000
 
@@ -117,8 +115,10 @@ def rpc_error_from(error: BaseException) -> RpcError:
     """
     if isinstance(error, RpcError):
         return error
-    if isinstance(error, InvalidTransaction | Refused):
+    if isinstance(error, InvalidTransaction):
         return TransactionRejected(str(error))
+    if isinstance(error, Refused):
+        return InvalidInput(str(error))
     if isinstance(error, RecursionError):
         return InvalidRequest("the request is nested too deeply")
     return InternalError("the node could not answer because of an internal error; its log has the details")

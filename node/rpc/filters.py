@@ -6,14 +6,23 @@ backend's. Blocks are final here, so a filter never has to report a removed log.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from cocket.node.chain.receipt import Log, bloom_of
-from cocket.node.rpc.encoding import LATEST, BlockSelector, parse_address, parse_block_selector, parse_hash, shown
+from cocket.node.rpc.encoding import (
+    LATEST,
+    BlockSelector,
+    parse_address,
+    parse_block_selector,
+    parse_hash,
+    quantity,
+    shown,
+)
 from cocket.node.rpc.errors import InvalidParams, LimitExceeded, ResourceNotFound
 from cocket.node.rpc.limits import Limits
 
 TOPIC_POSITIONS = 4
-FILTER_ID_BYTES = 16
+ID_BYTES = 16
 
 _FILTER_KEYS = frozenset({"fromBlock", "toBlock", "address", "topics", "blockHash"})
 
@@ -126,13 +135,17 @@ class InstalledFilter:
 
 
 class FilterRegistry:
-    """The installed filters by id; bounded, and emptied of those that nobody asks for."""
+    """The installed filters by id; bounded, and emptied of those that nobody asks for.
+
+    The event loop and the worker both ask it, hence the lock.
+    """
 
     def __init__(self, limits: Limits, clock: Callable[[], float], random_bytes: Callable[[int], bytes]) -> None:
         self._limits = limits
         self._clock = clock
         self._random_bytes = random_bytes
         self._filters: dict[str, InstalledFilter] = {}
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._filters)
@@ -142,31 +155,47 @@ class FilterRegistry:
 
         Raises ``LimitExceeded`` when too many are installed and none has expired.
         """
-        self._remove_expired()
-        if len(self._filters) >= self._limits.filters_max:
-            raise LimitExceeded(f"{self._limits.filters_max} filters are installed; uninstall some, or use eth_getLogs")
-        filter_id = "0x" + self._random_bytes(FILTER_ID_BYTES).hex().lstrip("0")
-        self._filters[filter_id] = InstalledFilter(query, is_pending, cursor, self._clock())
+        installed = InstalledFilter(query, is_pending, cursor, self._clock())
+        filter_id = random_id(self._random_bytes)
+        with self._lock:
+            self._remove_expired()
+            if len(self._filters) >= self._limits.filters_max:
+                raise LimitExceeded(
+                    f"{self._limits.filters_max} filters are installed; uninstall some or use eth_getLogs"
+                )
+            self._filters[filter_id] = installed
         return filter_id
 
     def get(self, filter_id: str) -> InstalledFilter:
         """Return a filter and keep it alive. Raises ``ResourceNotFound`` for an unknown or expired one."""
-        self._remove_expired()
+        with self._lock:
+            self._remove_expired()
+            found = self._filters.get(filter_id)
+            if found is None:
+                raise ResourceNotFound(f"no filter {shown(filter_id)}: it never was, was uninstalled, or has expired")
+            found.asked_at_s = self._clock()
+            return found
+
+    def is_of_logs(self, filter_id: str) -> bool:
+        """Say whether there is such a filter and it watches logs."""
         found = self._filters.get(filter_id)
-        if found is None:
-            raise ResourceNotFound(f"no filter {shown(filter_id)}; it never was, was uninstalled, or has expired")
-        found.asked_at_s = self._clock()
-        return found
+        return found is not None and found.query is not None
 
     def uninstall(self, filter_id: str) -> bool:
         """Remove a filter; say whether there was one."""
-        self._remove_expired()
-        return self._filters.pop(filter_id, None) is not None
+        with self._lock:
+            self._remove_expired()
+            return self._filters.pop(filter_id, None) is not None
 
     def _remove_expired(self) -> None:
         oldest = self._clock() - self._limits.filter_expiry_s
         for filter_id in [key for key, value in self._filters.items() if value.asked_at_s < oldest]:
             del self._filters[filter_id]
+
+
+def random_id(random_bytes: Callable[[int], bytes]) -> str:
+    """Return a new id of a filter or subscription: a hex quantity, as clients parse it as one."""
+    return quantity(int.from_bytes(random_bytes(ID_BYTES), "big"))
 
 
 def matching(logs: Sequence[Log], pattern: LogPattern) -> list[tuple[int, Log]]:

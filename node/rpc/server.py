@@ -37,7 +37,7 @@ _JSON = [(b"content-type", b"application/json")]
 _TEXT = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
 
 
-class _HttpRefusal(Exception):  # noqa: N818 - it is an answer
+class _HttpRefusal(Exception):
     """A request that is answered with an HTTP status and one line of text, and its connection closed."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -224,7 +224,15 @@ class _BoundedHttpProtocol(HttpToolsProtocol):
 
 
 class _QuietServer(uvicorn.Server):
-    """uvicorn's server without its signal handlers: the node's service owns the process."""
+    """uvicorn's server without its signal handlers, for the node's service owns the process, and without its ticks."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.stopping.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -280,7 +288,7 @@ class RpcServer:
         """Stop listening, let running requests end for a moment, and return."""
         if self._server is None or self._task is None:
             return
-        self._server.should_exit = True
+        self._server.stopping.set()
         await self._task
         self._server = self._task = None
 

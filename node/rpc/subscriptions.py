@@ -12,11 +12,9 @@ import msgspec
 from cocket.node.chain.receipt import Log
 from cocket.node.rpc.encoding import shown
 from cocket.node.rpc.errors import InvalidParams, LimitExceeded
-from cocket.node.rpc.filters import LogPattern, matching, parse_log_query
+from cocket.node.rpc.filters import LogPattern, matching, parse_log_query, random_id
 from cocket.node.rpc.jsonrpc import Dispatcher, Method, Parameter, notification
 from cocket.node.rpc.limits import Limits
-
-SUBSCRIPTION_ID_BYTES = 16
 
 KINDS = ("newHeads", "logs", "newPendingTransactions")
 
@@ -65,7 +63,7 @@ class Subscriber:
         pattern = None
         if kind == "logs":
             pattern = parse_log_query({} if options is None else options, self._limits).pattern
-        subscription_id = "0x" + self._random_bytes(SUBSCRIPTION_ID_BYTES).hex().lstrip("0")
+        subscription_id = random_id(self._random_bytes)
         self._subscriptions[subscription_id] = _Subscription(kind, pattern)
         return subscription_id
 
