@@ -20,6 +20,7 @@ from cocket.node.chain.account import (
     load_account,
 )
 from cocket.node.chain.hashing import EMPTY_KECCAK, EMPTY_ROOT, keccak256
+from cocket.node.chain.proof import AccountProof, InvalidProof, SlotProof, account_proof, verify_account_proof
 from cocket.node.chain.rlp_codec import decode as decode_rlp
 from cocket.node.chain.rlp_codec import decode_int, encode, encode_int, expect_bytes
 from cocket.node.chain.trie import Nodes, look_up, update_trie
@@ -30,16 +31,22 @@ __all__ = [
     "EMPTY_KECCAK",
     "EMPTY_ROOT",
     "Account",
+    "AccountProof",
     "EmptyState",
     "FlatReader",
+    "InvalidProof",
+    "LayeredReader",
     "Nodes",
+    "SlotProof",
     "StateReader",
     "TrieReader",
     "WriteSet",
+    "account_proof",
     "apply_write_set",
     "decode_account",
     "encode_account",
     "genesis_state",
+    "verify_account_proof",
 ]
 
 
@@ -152,6 +159,34 @@ class TrieReader:
     def code(self, code_hash: bytes) -> bytes:
         """Return the code with this hash."""
         return _load_code(None if code_hash == EMPTY_KECCAK else self._codes(code_hash), code_hash)
+
+
+class LayeredReader:
+    """A state with writes laid over it that are not committed yet: a constructor after another, a pending block."""
+
+    def __init__(self, below: StateReader, writes: WriteSet) -> None:
+        self._below = below
+        self._writes = writes
+
+    def account(self, address: bytes) -> Account | None:
+        """Return the account; its storage root is the one from below."""
+        if address in self._writes.accounts:
+            return self._writes.accounts[address]
+        return self._below.account(address)
+
+    def storage(self, address: bytes, slot: int) -> int:
+        """Return the value of a slot."""
+        value = self._writes.storage.get(address, {}).get(slot)
+        if value is not None:
+            return value
+        if address in self._writes.cleared or self.account(address) is None:
+            return 0
+        return self._below.storage(address, slot)
+
+    def code(self, code_hash: bytes) -> bytes:
+        """Return the code with this hash."""
+        code = self._writes.codes.get(code_hash)
+        return self._below.code(code_hash) if code is None else code
 
 
 def _load_code(code: bytes | None, code_hash: bytes) -> bytes:

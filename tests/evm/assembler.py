@@ -94,7 +94,7 @@ def push(value: int) -> bytes:
 
 
 def assemble(source: str) -> bytes:
-    """Return the bytes of a program. ``PUSH n`` (0x or decimal), ``@label`` pushes two bytes, ``0x..`` alone is data."""
+    """Return the bytes of a program. ``PUSH n`` ``@label`` pushes two bytes, ``bare ``0x..`` is data."""
     code = bytearray()
     labels: dict[str, int] = {}
     uses: list[tuple[int, str]] = []

@@ -13,6 +13,7 @@ from cocket.node.chain.state import (
     Account,
     EmptyState,
     FlatReader,
+    LayeredReader,
     TrieReader,
     WriteSet,
     apply_write_set,
@@ -149,3 +150,26 @@ def test_a_write_set_gives_the_root_of_a_state_made_at_once() -> None:
     gone = WriteSet(accounts={BOB: finals[BOB]}, storage={BOB: {1: 0, 3: 0}})
     _, _, last = apply_write_set((nodes | new_nodes).get, new_root, gone)
     assert last[BOB] == Account(nonce=2, code_hash=bob.code_hash)
+
+
+def test_a_layered_reader_sees_the_writes_first() -> None:
+    root, nodes, start = genesis_state(
+        {ALICE: Allocated(balance=5, storage={1: 1, 2: 2}), BOB: Allocated(balance=6, storage={1: 1})}
+    )
+    below = TrieReader(nodes.get, root, start.codes.get)
+    code_hash = keccak256(b"new")
+    writes = WriteSet(
+        accounts={ALICE: Account(balance=7, code_hash=code_hash), BOB: None},
+        storage={ALICE: {1: 0, 3: 3}},
+        codes={code_hash: b"new"},
+    )
+    reader = LayeredReader(below, writes)
+    assert reader.account(ALICE) == Account(balance=7, code_hash=code_hash)
+    assert reader.account(BOB) is None
+    assert reader.account(CAROL) is None
+    assert [reader.storage(ALICE, slot) for slot in (1, 2, 3)] == [0, 2, 3]
+    assert reader.storage(BOB, 1) == 0
+    assert reader.code(code_hash) == b"new"
+    assert reader.code(EMPTY_KECCAK) == b""
+    cleared = LayeredReader(below, WriteSet(accounts={ALICE: Account(balance=5)}, cleared=(ALICE,)))
+    assert [cleared.storage(ALICE, slot) for slot in (1, 2)] == [0, 0]
