@@ -1,7 +1,7 @@
 """Compile the Vyper sources into the committed artifacts: the only module that knows the compiler.
 
-Nothing else imports this at run time: nodes and tools read ``artifacts/*.json``. A test compiles again and compares, so an
-artifact always tells what its source says.
+Nothing else imports this at run time: nodes and tools read ``artifacts/*.json``. A test compiles again and compares, so
+that an artifact always tells what its source says.
 
     python -m cocket.contracts.compile            write contracts/artifacts/*.json
     python -m cocket.contracts.compile --check    compare, write nothing; exit 1 when one differs
@@ -16,7 +16,7 @@ from sha3 import keccak_256
 from vyper.compiler import compile_from_file_input
 from vyper.compiler.input_bundle import FilesystemInputBundle
 
-from cocket.contracts.artifacts import CONTRACTS
+from cocket.contracts.artifact import CONTRACTS
 
 SOURCES = Path(__file__).parent
 SHARED = ("history", "names")

@@ -1,10 +1,10 @@
 """What can go wrong in a call to a contract, split by whose fault it is.
 
-    ContractError
-    ├── MalformedValue      an argument cannot be encoded: ours
-    ├── MalformedAnswer     bytes from a chain are not what the interface promises: the node's, or another contract's
-    ├── MalformedArtifact   a compiled artifact is missing or damaged: the installation's
-    └── ContractRefusal     a contract said no, and why
+ContractError
+├── MalformedValue      an argument cannot be encoded: ours
+├── MalformedAnswer     bytes from a chain are not what the interface promises: the node's, or another contract's
+├── MalformedArtifact   a compiled artifact is missing or damaged: the installation's
+└── ContractRefusal     a contract said no, and why
 """
 
 from eth_abi.abi import decode
@@ -36,7 +36,8 @@ class MalformedArtifact(ContractError):
 class ContractRefusal(ContractError):
     """A contract said no.
 
-    ``contract`` is the lower-case name in front of the colon, or empty when the revert carried none; ``reason`` is the rest.
+    ``contract`` is the lower-case name in front of the colon, or empty when the revert carried none; ``reason`` is the
+    rest.
     """
 
     def __init__(self, contract: str, reason: str) -> None:
