@@ -62,10 +62,11 @@ def secrets_of(secret: bytes, kind: Kind) -> Secrets:
 
 @dataclass(frozen=True, slots=True)
 class GroupLeaves:
-    """A group laid open: its fields in order of pointer with their disclosures, and all leaves sorted."""
+    """A group laid open: its fields in order of pointer, their disclosures and leaves; and all leaves, sorted."""
 
     fields: Sequence[Field]
     disclosures: tuple[bytes, ...]
+    own: tuple[bytes, ...]
     leaves: tuple[bytes, ...]
 
     @property
@@ -73,11 +74,15 @@ class GroupLeaves:
         """Return the height of the group's tree."""
         return len(self.leaves).bit_length() - 1
 
-    def shown(self, positions: Sequence[int]) -> list[tuple[bytes, int, tuple[bytes, ...]]]:
-        """Return (disclosure, index, path) of the fields at these positions in order of pointer."""
-        indices = [self.leaves.index(field_leaf(self.disclosures[position])) for position in positions]
-        paths = paths_of(self.leaves, indices, FIELD_NODE)
-        return [(self.disclosures[p], i, path) for p, i, path in zip(positions, indices, paths, strict=True)]
+    @property
+    def top(self) -> bytes:
+        """Return the top of the group's tree."""
+        return top_of(self.leaves, FIELD_NODE)
+
+    def places_of(self, positions: Sequence[int]) -> list[tuple[int, tuple[bytes, ...]]]:
+        """Return (index, path) of the fields at these positions in order of pointer."""
+        indices = [self.leaves.index(self.own[position]) for position in positions]
+        return list(zip(indices, paths_of(self.leaves, indices, FIELD_NODE), strict=True))
 
 
 def field_leaf(disclosure: bytes) -> bytes:
@@ -85,20 +90,33 @@ def field_leaf(disclosure: bytes) -> bytes:
     return keccak256(FIELD + disclosure)
 
 
+@dataclass(frozen=True, slots=True)
+class GroupSalts:
+    """What a group's seed unfolds to for a number of fields: their salts in order of pointer, and the decoy leaves."""
+
+    salts: tuple[bytes, ...]
+    decoys: tuple[bytes, ...]
+
+
+def group_salts(seed: bytes, field_count: int) -> GroupSalts:
+    """Return the salts of a group's fields and the decoys that pad it to a power of two, at least 16."""
+    size = max(GROUP_SIZE_MIN, 1 << (field_count - 1).bit_length()) if field_count else GROUP_SIZE_MIN
+    end = SALT_BYTES * field_count
+    stream = spread(FROM_GROUP_SEED, seed, end + HASH_BYTES * (size - field_count))
+    return GroupSalts(
+        tuple([stream[at : at + SALT_BYTES] for at in range(0, end, SALT_BYTES)]),
+        tuple([stream[at : at + HASH_BYTES] for at in range(end, len(stream), HASH_BYTES)]),
+    )
+
+
 def group_leaves(seed: bytes, fields: Sequence[Field]) -> GroupLeaves:
     """Return a group laid open; ``fields`` in order of pointer, as :func:`disclose.fields_of` gives them."""
-    count = len(fields)
-    size = max(GROUP_SIZE_MIN, 1 << (count - 1).bit_length()) if count else GROUP_SIZE_MIN
-    decoys_at = SALT_BYTES * count
-    stream = spread(FROM_GROUP_SEED, seed, decoys_at + HASH_BYTES * (size - count))
-    disclosures = tuple(
-        encode_disclosure(stream[SALT_BYTES * at : SALT_BYTES * at + SALT_BYTES], pointer, value)
-        for at, (pointer, value) in enumerate(fields)
-    )
-    leaves = [keccak256(FIELD + disclosure) for disclosure in disclosures]
-    leaves += [stream[at : at + HASH_BYTES] for at in range(decoys_at, len(stream), HASH_BYTES)]
-    leaves.sort()
-    return GroupLeaves(fields, disclosures, tuple(leaves))
+    unfolded = group_salts(seed, len(fields))
+    disclosures = [
+        encode_disclosure(salt, pointer, value) for salt, (pointer, value) in zip(unfolded.salts, fields, strict=True)
+    ]
+    own = [keccak256(FIELD + disclosure) for disclosure in disclosures]
+    return GroupLeaves(fields, tuple(disclosures), tuple(own), tuple(sorted([*own, *unfolded.decoys])))
 
 
 def group_hash(index: int, depth: int, top: bytes) -> bytes:
@@ -109,7 +127,7 @@ def group_hash(index: int, depth: int, top: bytes) -> bytes:
 def group_hash_of(seed: bytes, index: int, fields: Sequence[Field]) -> bytes:
     """Return the hash of a group from its seed and all its fields, in order of pointer."""
     group = group_leaves(seed, fields)
-    return group_hash(index, group.depth, top_of(group.leaves, FIELD_NODE))
+    return group_hash(index, group.depth, group.top)
 
 
 def document_root(kind: Kind, group_hashes: Sequence[bytes]) -> bytes:

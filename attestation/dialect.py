@@ -20,6 +20,7 @@ class Dialect:
 
     ``name`` also names its JSON Schema; ``document_type`` is what its ``/type`` holds; ``tree`` says which group each
     field belongs to; ``read`` turns a document that holds to the schema into the model (Unreadable when it cannot).
+    The two pointers say where its period of validity stands: always in the group that is never hidden.
     """
 
     name: str
@@ -27,6 +28,8 @@ class Dialect:
     kind: Kind
     tree: GroupTree
     read: Callable[[dict[str, object]], CertificateOfOrigin]
+    valid_from_pointer: str = "/validFrom"
+    valid_until_pointer: str = "/validUntil"
 
 
 class Unreadable(ValueError):

@@ -125,12 +125,10 @@ def _invoice_findings(certificate: CertificateOfOrigin, given: str | None) -> It
             yield Finding("unchecked", "invoice", "", found, f"{expected}, given beside the document")
 
 
-def _country_findings(stated: Stated, severity: str) -> Iterator[Finding]:
+def _country_findings(stated: Stated, severity: Severity) -> Iterator[Finding]:
     if not is_country(stated.text):
         expected = "a country of ISO 3166-1, two capital letters"
-        yield Finding(
-            "error" if severity == "error" else "warning", "country", stated.pointer, shown(stated.text), expected
-        )
+        yield Finding(severity, "country", stated.pointer, shown(stated.text), expected)
 
 
 def _goods_findings(line: GoodsLine, certificate: CertificateOfOrigin) -> Iterator[Finding]:

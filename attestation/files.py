@@ -1,0 +1,271 @@
+"""Files: the one place that knows how certificates and presentations look as bytes. (``docs/formats.md``.)
+
+Canonical JSON with a ``format`` that carries the version. Decoding is strict: an unknown member, a missing one, a hash
+of the wrong length, an upper-case digit are InvalidFile, which names the place. Never judges what a file says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from cocket.attestation.batch import DEPTH_MAX as BATCH_DEPTH_MAX
+from cocket.attestation.canonical import encode_json, parse_json
+from cocket.attestation.commit import GROUP_DEPTH_MAX
+from cocket.attestation.dialects import DIALECTS
+from cocket.attestation.disclose import DISCLOSURE_CHARACTERS_MAX, FIELDS_MAX, SALT_BYTES, SCALARS, Field
+from cocket.attestation.errors import InvalidDocument, InvalidFile
+from cocket.attestation.finding import shown
+from cocket.attestation.merkle import HASH_BYTES
+from cocket.attestation.prove import (
+    Anchor,
+    Certificate,
+    Group,
+    HiddenGroup,
+    OpenCountry,
+    OpenGroup,
+    PartialGroup,
+    Presentation,
+    ShownField,
+)
+
+CERTIFICATE_FORMAT = "cocket-certificate-1"
+PRESENTATION_FORMAT = "cocket-presentation-1"
+FILE_BYTES_MAX = 8 << 20  # a document of 1 MiB with a 66-character hash for each of its fields
+ADDRESS_BYTES = 20
+
+T = TypeVar("T")
+
+
+def encode_certificate(certificate: Certificate) -> bytes:
+    """Return the owner's file of a certificate. It opens everything: keep it as you would a signed original."""
+    return encode_json(
+        {
+            "format": CERTIFICATE_FORMAT,
+            "dialect": certificate.dialect,
+            "document": certificate.document,
+            "secret": _hex(certificate.secret),
+            "country": certificate.country,
+            "leaves": [_leaves_json(leaves) for leaves in certificate.leaves],
+            "anchor": _anchor_json(certificate.anchor),
+        }
+    )
+
+
+def decode_certificate(data: bytes) -> Certificate:
+    """Return the certificate in an owner's file; InvalidFile when it is none."""
+    return _certificate(_opened(data, CERTIFICATE_FORMAT))
+
+
+def encode_presentation(presentation: Presentation) -> bytes:
+    """Return the file of a presentation."""
+    country = presentation.country
+    return encode_json(
+        {
+            "format": PRESENTATION_FORMAT,
+            "dialect": presentation.dialect,
+            "groups": [_group_json(group) for group in presentation.groups],
+            "country": {"salt": _hex(country.salt), "country": country.country}
+            if isinstance(country, OpenCountry)
+            else {"hash": _hex(country)},
+            "anchor": _anchor_json(presentation.anchor),
+        }
+    )
+
+
+def decode_presentation(data: bytes) -> Presentation:
+    """Return the presentation in a file; InvalidFile when it is none."""
+    return _presentation(_opened(data, PRESENTATION_FORMAT))
+
+
+def decode_file(data: bytes) -> Certificate | Presentation:
+    """Return what a file holds, by its ``format``."""
+    members = _opened(data, CERTIFICATE_FORMAT, PRESENTATION_FORMAT)
+    return _certificate(members) if members.node["format"] == CERTIFICATE_FORMAT else _presentation(members)
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _leaves_json(leaves: Mapping[str, bytes]) -> object:
+    return {pointer: _hex(leaf) for pointer, leaf in leaves.items()}
+
+
+def _anchor_json(anchor: Anchor | None) -> object:
+    if anchor is None:
+        return None
+    return {
+        "chain_id": anchor.chain_id,
+        "genesis_hash": _hex(anchor.genesis_hash),
+        "contract": _hex(anchor.contract),
+        "batch": _hex(anchor.batch),
+        "index": anchor.index,
+        "path": [_hex(sibling) for sibling in anchor.path],
+    }
+
+
+def _group_json(group: Group) -> object:
+    if isinstance(group, OpenGroup):
+        return {
+            "seed": _hex(group.seed),
+            "fields": [[pointer, value] for pointer, value in group.fields],
+            "leaves": _leaves_json(group.leaves),
+        }
+    if isinstance(group, PartialGroup):
+        fields = [
+            {"disclosure": field.disclosure, "index": field.index, "path": [_hex(sibling) for sibling in field.path]}
+            for field in group.fields
+        ]
+        return {"hash": _hex(group.hash), "fields": fields}
+    return {"hash": _hex(group.hash)}
+
+
+class _Members:
+    """The members of one object in a file, taken by name with their shape; all must be known."""
+
+    def __init__(self, node: object, place: str, names: tuple[str, ...]) -> None:
+        if not isinstance(node, dict) or set(node) != set(names):
+            found = ", ".join(sorted(node)) if isinstance(node, dict) else shown(node)
+            raise InvalidFile(f"at {place or 'the top'}: found {found}; expected an object of {', '.join(names)}")
+        self.node, self.place = node, place
+
+    def _refuse(self, name: str, expected: str) -> InvalidFile:
+        return InvalidFile(f"at {self.place}/{name}: found {shown(self.node[name])}; expected {expected}")
+
+    def text(self, name: str, characters_max: int) -> str:
+        value = self.node[name]
+        if not isinstance(value, str) or len(value) > characters_max:
+            raise self._refuse(name, f"a text of at most {characters_max} characters")
+        return value
+
+    def number(self, name: str, below: int) -> int:
+        value = self.node[name]
+        if type(value) is not int or not 0 <= value < below:
+            raise self._refuse(name, f"an integer below {below}")
+        return value
+
+    def octets(self, name: str, byte_count: int) -> bytes:
+        return _octets(self.node[name], byte_count, f"{self.place}/{name}")
+
+    def several(self, name: str, count_max: int, one: Callable[[object, str], T]) -> tuple[T, ...]:
+        value = self.node[name]
+        if not isinstance(value, list) or len(value) > count_max:
+            raise self._refuse(name, f"an array of at most {count_max}")
+        return tuple(one(item, f"{self.place}/{name}/{at}") for at, item in enumerate(value))
+
+
+def _octets(value: object, byte_count: int, place: str) -> bytes:
+    if not isinstance(value, str) or not re.fullmatch(f"0x[0-9a-f]{{{2 * byte_count}}}", value, re.ASCII):
+        raise InvalidFile(f"at {place}: found {shown(value)}; expected 0x and {2 * byte_count} hexadecimal digits")
+    return bytes.fromhex(value[2:])
+
+
+def _hash(value: object, place: str) -> bytes:
+    return _octets(value, HASH_BYTES, place)
+
+
+_CERTIFICATE_NAMES = ("format", "dialect", "document", "secret", "country", "leaves", "anchor")
+_PRESENTATION_NAMES = ("format", "dialect", "groups", "country", "anchor")
+_NAMES = {CERTIFICATE_FORMAT: _CERTIFICATE_NAMES, PRESENTATION_FORMAT: _PRESENTATION_NAMES}
+
+
+def _opened(data: bytes, *formats: str) -> _Members:
+    """Return the members of a file of one of these formats."""
+    try:
+        node = parse_json(data, FILE_BYTES_MAX)
+    except InvalidDocument as error:
+        raise InvalidFile(f"no certificate or presentation: {error}") from None
+    name = node.get("format") if isinstance(node, dict) else None
+    if name not in formats:
+        raise InvalidFile(f"found format {shown(name)}; expected {' or '.join(formats)}")
+    members = _Members(node, "", _NAMES[str(name)])
+    if members.text("dialect", 64) not in DIALECTS:
+        raise InvalidFile(f"at /dialect: found {shown(members.node['dialect'])}; expected one of {', '.join(DIALECTS)}")
+    return members
+
+
+def _certificate(members: _Members) -> Certificate:
+    document = members.node["document"]
+    if not isinstance(document, dict):
+        raise InvalidFile(f"at /document: found {shown(document)}; expected an object")
+    dialect = members.text("dialect", 64)
+    groups = len(DIALECTS[dialect].kind.groups)
+    leaves = members.several("leaves", groups, _leaves)
+    if len(leaves) != groups:
+        raise InvalidFile(f"at /leaves: found {len(leaves)} groups; expected {groups}")
+    country = members.text("country", 2)
+    if not re.fullmatch("[A-Z]{2}", country):
+        raise InvalidFile(f"at /country: found {shown(country)}; expected two capital letters")
+    secret = members.octets("secret", HASH_BYTES)
+    return Certificate(dialect, document, secret, country, leaves, _anchor(members.node["anchor"]))
+
+
+def _presentation(members: _Members) -> Presentation:
+    dialect = members.text("dialect", 64)
+    count = len(DIALECTS[dialect].kind.groups)
+    groups = members.several("groups", count, _group)
+    if len(groups) != count:
+        raise InvalidFile(f"at /groups: found {len(groups)}; expected {count}")
+    country = _country(members.node["country"])
+    return Presentation(dialect, groups, country, _anchor(members.node["anchor"]))
+
+
+def _leaves(node: object, place: str) -> dict[str, bytes]:
+    if not isinstance(node, dict) or len(node) > FIELDS_MAX:
+        raise InvalidFile(f"at {place}: found {shown(node)}; expected leaves by pointer, at most {FIELDS_MAX}")
+    return {pointer: _hash(leaf, f"{place}{pointer}") for pointer, leaf in sorted(node.items())}
+
+
+def _country(node: object) -> OpenCountry | bytes:
+    if isinstance(node, dict) and "hash" in node:
+        return _Members(node, "/country", ("hash",)).octets("hash", HASH_BYTES)
+    members = _Members(node, "/country", ("salt", "country"))
+    country = members.text("country", 2)
+    if not re.fullmatch("[A-Z]{2}", country):
+        raise InvalidFile(f"at /country/country: found {shown(country)}; expected two capital letters")
+    return OpenCountry(members.octets("salt", SALT_BYTES), country)
+
+
+def _anchor(node: object) -> Anchor | None:
+    if node is None:
+        return None
+    members = _Members(node, "/anchor", ("chain_id", "genesis_hash", "contract", "batch", "index", "path"))
+    path = members.several("path", BATCH_DEPTH_MAX, _hash)
+    return Anchor(
+        members.number("chain_id", 1 << 53),
+        members.octets("genesis_hash", HASH_BYTES),
+        members.octets("contract", ADDRESS_BYTES),
+        members.octets("batch", HASH_BYTES),
+        members.number("index", 1 << len(path)),
+        path,
+    )
+
+
+def _group(node: object, place: str) -> Group:
+    if isinstance(node, dict) and "seed" in node:
+        members = _Members(node, place, ("seed", "fields", "leaves"))
+        seed = members.octets("seed", HASH_BYTES)
+        return OpenGroup(
+            seed, members.several("fields", FIELDS_MAX, _field), _leaves(node["leaves"], f"{place}/leaves")
+        )
+    if isinstance(node, dict) and "fields" in node:
+        members = _Members(node, place, ("hash", "fields"))
+        return PartialGroup(members.octets("hash", HASH_BYTES), members.several("fields", FIELDS_MAX, _shown_field))
+    return HiddenGroup(_Members(node, place, ("hash",)).octets("hash", HASH_BYTES))
+
+
+def _field(node: object, place: str) -> Field:
+    if not isinstance(node, list) or len(node) != 2 or not isinstance(node[0], str):
+        raise InvalidFile(f"at {place}: found {shown(node)}; expected [pointer, value]")
+    if type(node[1]) not in SCALARS or (isinstance(node[1], dict | list) and node[1]):
+        raise InvalidFile(f"at {place}: found {shown(node[1])}; expected the value of one field")
+    return node[0], node[1]
+
+
+def _shown_field(node: object, place: str) -> ShownField:
+    members = _Members(node, place, ("disclosure", "index", "path"))
+    path = members.several("path", GROUP_DEPTH_MAX, _hash)
+    disclosure = members.text("disclosure", DISCLOSURE_CHARACTERS_MAX)
+    return ShownField(disclosure, members.number("index", 1 << len(path)), path)

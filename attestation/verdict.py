@@ -1,0 +1,381 @@
+"""Verdicts: what a verifier is told about a certificate, from its fields and from what a ledger says. Never a boolean.
+
+Each question has an answer of its own: ``yes``, ``no`` (with the reason, the block and the date) or ``could not
+check`` (with what was missing). What could not be checked is never shown as a no. The ledger's facts come in as
+:class:`LedgerFacts`, filled by whoever can read a ledger; a part that is None was not read. Asks nobody itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, date, datetime, time
+from typing import Literal
+
+from cocket.attestation.dialect import Unreadable, moment
+from cocket.attestation.dialects import DIALECTS
+from cocket.attestation.errors import InvalidDocument
+from cocket.attestation.prove import (
+    Certificate,
+    Integrity,
+    OpenGroup,
+    Presentation,
+    Problem,
+    integrity_of,
+    whole,
+)
+
+YES: Literal["yes"] = "yes"
+NO: Literal["no"] = "no"
+COULD_NOT_CHECK: Literal["could not check"] = "could not check"
+Word = Literal["yes", "no", "could not check"]
+
+FULL_SHARE_PPM = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPoint:
+    """A block and its time (UNIX seconds); ``number`` is None when only the time is known."""
+
+    number: int | None
+    time_s: int
+
+    def text(self) -> str:
+        """Return the point for people.
+
+        >>> BlockPoint(17, 1700000000).text()
+        'block 17, 2023-11-14T22:13:20Z'
+        """
+        when = datetime.fromtimestamp(self.time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return when if self.number is None else f"block {self.number}, {when}"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """What the ledger has of a batch: its shape, its issuer (participant id), when anchored; valid in [from, until)."""
+
+    depth: int
+    kind: int
+    issuer: int
+    anchored: BlockPoint
+    valid_from_s: int
+    valid_until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """One change of an item's status: from ``at`` on it is in force again, suspended, withdrawn or superseded."""
+
+    status: Literal["in force", "suspended", "withdrawn", "superseded"]
+    at: BlockPoint
+    reason: str = ""
+    successor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """One entry of an issuer's dated history, from ``since`` to the next entry: scope, dates [from, until), status."""
+
+    status: Literal["active", "suspended", "ended"]
+    since: BlockPoint
+    kinds: tuple[int, ...]
+    valid_from_s: int
+    valid_until_s: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerFacts:
+    """Who the issuer is: participant id, the country that accredited it, its history in order of time."""
+
+    participant: int
+    accredited_by: str
+    mandates: tuple[Mandate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A share of a certificate (parts per million) that an importing country has used."""
+
+    country: str
+    share_ppm: int
+    at: BlockPoint
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """What one ledger says, as of one final block, about one item of one batch.
+
+    ``has_batch`` False: that ledger knows no such batch. The others are None when they were not, or could not be, read.
+    """
+
+    chain_id: int
+    genesis_hash: bytes
+    contract: bytes
+    as_of: BlockPoint
+    has_batch: bool | None = None
+    batch: BatchFacts | None = None
+    changes: tuple[ItemChange, ...] | None = None
+    issuer: IssuerFacts | None = None
+    uses: tuple[Use, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: the word, why, at which block and when (ISO 8601), and the field (JSON Pointer) it is about."""
+
+    answer: Word
+    reason: str
+    block: int | None = None
+    time: str | None = None
+    pointer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answers. A good certificate: yes, yes, yes, yes, no, and used as the reader may judge."""
+
+    integrity: Answer
+    issuance: Answer
+    in_force: Answer
+    issuer_authority: Answer
+    superseded: Answer
+    used: Answer
+
+    @property
+    def overall(self) -> Word:
+        """Return ``no`` when an answer speaks against the certificate, else ``could not check`` when one is that.
+
+        Use speaks neither way: that a certificate was used is what it is for.
+        """
+        good = (self.integrity, self.issuance, self.in_force, self.issuer_authority)
+        if any(answer.answer == NO for answer in good) or self.superseded.answer == YES:
+            return NO
+        return COULD_NOT_CHECK if any(a.answer == COULD_NOT_CHECK for a in (*good, self.superseded)) else YES
+
+    def as_json(self) -> dict[str, object]:
+        """Return the verdict as plain values, with the overall word."""
+        answers = {field.name: asdict(getattr(self, field.name)) for field in fields(self)}
+        return {"overall": self.overall, **answers}
+
+
+def verdict(shown: Certificate | Presentation, facts: LedgerFacts | None, on_date: date | None) -> Verdict:
+    """Return the verdict on a certificate or presentation on a date (UTC; its last second counts).
+
+    Without facts, or without a date, what hangs on them could not be checked.
+    """
+    try:
+        presentation = whole(shown) if isinstance(shown, Certificate) else shown
+        integrity = integrity_of(presentation)
+    except InvalidDocument as error:
+        places = [Problem(finding.pointer, finding.found, finding.expected) for finding in error.findings]
+        return _nothing(Integrity(None, None, False, tuple(places)), "the document cannot be read")
+    ledger = _usable(presentation, integrity, facts)
+    if isinstance(ledger, str):
+        unknown = _unknown(ledger)
+        in_force = _document_period(presentation, on_date) or unknown
+        return Verdict(_integrity(integrity), unknown, in_force, unknown, unknown, unknown)
+    issuance = _issuance(presentation, ledger)
+    if issuance.answer == NO:
+        unknown = _unknown("the ledger has no such certificate")
+        in_force = _document_period(presentation, on_date) or unknown
+        return Verdict(_integrity(integrity), issuance, in_force, unknown, unknown, unknown)
+    return Verdict(
+        _integrity(integrity),
+        issuance,
+        _in_force(presentation, ledger, on_date),
+        _issuer_authority(presentation, ledger, on_date),
+        _superseded(ledger, on_date),
+        _used(ledger),
+    )
+
+
+def _unknown(missing: str) -> Answer:
+    return Answer(COULD_NOT_CHECK, missing)
+
+
+def _at(answer: Word, reason: str, point: BlockPoint) -> Answer:
+    when = datetime.fromtimestamp(point.time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Answer(answer, reason, point.number, when)
+
+
+def _nothing(integrity: Integrity, missing: str) -> Verdict:
+    return Verdict(_integrity(integrity), *(_unknown(missing),) * 5)
+
+
+def _integrity(integrity: Integrity) -> Answer:
+    if integrity.problems:
+        first = integrity.problems[0]
+        reason = "; ".join(problem.text() for problem in integrity.problems[:10])
+        return Answer(NO, reason, pointer=first.pointer or None)
+    if integrity.batch_root is None:
+        return _unknown("no anchor: the fields agree with each other, but with no batch to compare them to")
+    return Answer(YES, f"the fields shown lead to batch 0x{integrity.batch_root.hex()}")
+
+
+def _usable(presentation: Presentation, integrity: Integrity, facts: LedgerFacts | None) -> LedgerFacts | str:
+    """Return the facts when they are about this very item, else what is missing."""
+    anchor = presentation.anchor
+    if anchor is None:
+        return "the certificate names no ledger: it was not anchored"
+    if not integrity.is_anchored_item:
+        return (
+            "the fields do not lead to the batch that the certificate names, so nothing the ledger says is about them"
+        )
+    if facts is None:
+        return "no ledger was asked"
+    wanted = (anchor.chain_id, anchor.genesis_hash, anchor.contract)
+    if wanted != (facts.chain_id, facts.genesis_hash, facts.contract):
+        return (
+            f"the certificate is anchored on chain {anchor.chain_id} (genesis 0x{anchor.genesis_hash.hex()}), contract "
+            f"0x{anchor.contract.hex()}; the ledger asked is chain {facts.chain_id} (0x{facts.genesis_hash.hex()})"
+        )
+    return facts
+
+
+def _issuance(presentation: Presentation, facts: LedgerFacts) -> Answer:
+    batch, anchor = facts.batch, presentation.anchor
+    if facts.has_batch is False:
+        return _at(NO, f"the ledger has no such batch as of {facts.as_of.text()}", facts.as_of)
+    if batch is None or anchor is None:
+        return _unknown("the record of the batch was not read")
+    kind = DIALECTS[presentation.dialect].kind.number
+    if (batch.depth, batch.kind) != (len(anchor.path), kind):
+        found = f"the batch is of kind {batch.kind} and depth {batch.depth}"
+        return _at(NO, f"{found}; the certificate is of kind {kind} and depth {len(anchor.path)}", batch.anchored)
+    return _at(YES, f"anchored by participant {batch.issuer} at {batch.anchored.text()}", batch.anchored)
+
+
+def _end_of(day: date) -> int:
+    return int(datetime.combine(day, time(23, 59, 59), UTC).timestamp())
+
+
+def _document_period(presentation: Presentation, on_date: date | None) -> Answer | None:
+    """Return a no when the document itself says that it is not valid on the date."""
+    if on_date is None:
+        return None
+    dialect = DIALECTS.get(presentation.dialect)
+    group = presentation.groups[0] if presentation.groups else None
+    if dialect is None or not isinstance(group, OpenGroup):
+        return None
+    stated = dict(group.fields)
+    for pointer, is_start in ((dialect.valid_from_pointer, True), (dialect.valid_until_pointer, False)):
+        if pointer not in stated:
+            continue
+        try:
+            day = moment(stated[pointer], pointer).astimezone(UTC).date()
+        except (Unreadable, OverflowError):
+            return Answer(COULD_NOT_CHECK, f"{pointer} is no date", pointer=pointer)
+        if is_start and on_date < day:
+            return Answer(NO, f"not valid before {day}", time=str(stated[pointer]), pointer=pointer)
+        if not is_start and on_date > day:
+            return Answer(NO, f"not valid after {day}", time=str(stated[pointer]), pointer=pointer)
+    return None
+
+
+def _until(facts: LedgerFacts, on_date: date) -> tuple[int, str]:
+    """Return the moment that a date stands for, no later than the facts, and a word when they end before it."""
+    end = _end_of(on_date)
+    return (end, "") if end <= facts.as_of.time_s else (facts.as_of.time_s, f" as of {facts.as_of.text()}")
+
+
+def _in_force(presentation: Presentation, facts: LedgerFacts, on_date: date | None) -> Answer:
+    if on_date is None:
+        return _unknown("no date was asked about")
+    if (answer := _document_period(presentation, on_date)) is not None:
+        return answer
+    batch = facts.batch
+    if batch is not None and _end_of(on_date) < batch.valid_from_s:
+        return _at(NO, "the batch is not yet valid on that date", BlockPoint(None, batch.valid_from_s))
+    if batch is not None and _start_of(on_date) >= batch.valid_until_s:
+        return _at(NO, "the batch is no longer valid on that date", BlockPoint(None, batch.valid_until_s))
+    if batch is None or facts.changes is None:
+        return _unknown("the batch's dates were not read" if batch is None else "the item's status was not read")
+    if _end_of(on_date) < batch.anchored.time_s:
+        return _at(NO, f"not anchored before {batch.anchored.text()}", batch.anchored)
+    moment_s, as_of = _until(facts, on_date)
+    until_then = [change for change in facts.changes if change.at.time_s <= moment_s]
+    later = [change for change in facts.changes if change.at.time_s > moment_s and change.status != "in force"]
+    if until_then and until_then[-1].status != "in force":
+        change = until_then[-1]
+        return _at(NO, f"{_change_text(change)}, {change.at.text()}", change.at)
+    note = f"; {_change_text(later[0])} later, {later[0].at.text()}" if later else ""
+    return Answer(YES, f"in force on {on_date}{as_of}{note}")
+
+
+def _start_of(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp())
+
+
+def _change_text(change: ItemChange) -> str:
+    by = f" by {change.successor}" if change.successor else ""
+    return f"{change.status}{by}{f' ({change.reason})' if change.reason else ''}"
+
+
+def _issuer_authority(presentation: Presentation, facts: LedgerFacts, on_date: date | None) -> Answer:
+    if on_date is None:
+        return _unknown("no date was asked about")
+    issuer = facts.issuer
+    if issuer is None:
+        return _unknown("the issuer's accreditation was not read")
+    if facts.batch is not None and facts.batch.issuer != issuer.participant:
+        return _unknown(f"facts about participant {issuer.participant}; the issuer is {facts.batch.issuer}")
+    kind = DIALECTS[presentation.dialect].kind.number
+    moment_s, as_of = _until(facts, on_date)
+    answer = _entitlement(issuer, kind, moment_s, as_of)
+    if answer.answer == NO and facts.batch is not None:
+        anchored = facts.batch.anchored
+        then = _entitlement(issuer, kind, anchored.time_s, "").answer == YES
+        note = f"; it {'was' if then else 'was not'} entitled when the batch was anchored, {anchored.text()}"
+        return Answer(NO, answer.reason + note, answer.block, answer.time)
+    return answer
+
+
+def _entitlement(issuer: IssuerFacts, kind: int, moment_s: int, as_of: str) -> Answer:
+    """Return whether an issuer was entitled to a kind at a moment."""
+    who = f"participant {issuer.participant}, accredited by {issuer.accredited_by},"
+    held = [mandate for mandate in issuer.mandates if mandate.since.time_s <= moment_s]
+    if not held:
+        first = min(issuer.mandates, key=lambda mandate: mandate.since.time_s, default=None)
+        if first is None:
+            return Answer(NO, f"{who} has no mandate")
+        return _at(NO, f"{who} had no mandate before {first.since.text()}", first.since)
+    mandate = max(held, key=lambda entry: entry.since.time_s)
+    reason = f" ({mandate.reason})" if mandate.reason else ""
+    if mandate.status != "active":
+        return _at(NO, f"{who} was {mandate.status}{reason}, {mandate.since.text()}", mandate.since)
+    if kind not in mandate.kinds:
+        return _at(NO, f"{who} had no mandate for kind {kind}", mandate.since)
+    if not mandate.valid_from_s <= moment_s < mandate.valid_until_s:
+        edge = mandate.valid_from_s if moment_s < mandate.valid_from_s else mandate.valid_until_s
+        word = "begins" if moment_s < mandate.valid_from_s else "ended"
+        return _at(NO, f"{who} had a mandate that {word} {BlockPoint(None, edge).text()}", BlockPoint(None, edge))
+    return _at(YES, f"{who} entitled since {mandate.since.text()}{as_of}", mandate.since)
+
+
+def _superseded(facts: LedgerFacts, on_date: date | None) -> Answer:
+    if facts.changes is None:
+        return _unknown("the item's status was not read")
+    moment_s = facts.as_of.time_s if on_date is None else _until(facts, on_date)[0]
+    for change in facts.changes:
+        if change.status == "superseded" and change.at.time_s <= moment_s:
+            return _at(YES, f"{_change_text(change)}, {change.at.text()}", change.at)
+    return Answer(NO, f"not superseded as of {facts.as_of.text()}")
+
+
+def _used(facts: LedgerFacts) -> Answer:
+    if facts.uses is None:
+        return _unknown("its use was not read")
+    if not facts.uses:
+        return Answer(NO, f"not used as of {facts.as_of.text()}")
+    total = sum(use.share_ppm for use in facts.uses)
+    rest = "in full" if total >= FULL_SHARE_PPM else f"{_percent(FULL_SHARE_PPM - total)} left"
+    return _at(YES, f"used by {', '.join(_uses_text(facts.uses))}: {rest}", facts.uses[-1].at)
+
+
+def _uses_text(uses: tuple[Use, ...]) -> Iterator[str]:
+    return (f"{use.country} ({_percent(use.share_ppm)}, {use.at.text()})" for use in uses)
+
+
+def _percent(share_ppm: int) -> str:
+    return f"{share_ppm / 10_000:g} %"
