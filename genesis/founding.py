@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from cocket.contracts.artifacts import load_artifact
+from cocket.contracts.artifact import load_artifact
 from cocket.contracts.consortium import ADDRESS as CONSORTIUM
 from cocket.contracts.consortium import Keys, Node
 from cocket.contracts.founding import Founder as ContractFounder

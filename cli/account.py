@@ -1,0 +1,103 @@
+"""Who signs a command's transaction and through which node: ``--home`` for an authority, ``--key`` for anybody."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cocket.cli.client import DEFAULT_URL, NodeClient, address_of
+from cocket.cli.errors import CommandError, Exit
+from cocket.cli.keys import ask_passphrase
+from cocket.node.config import Home
+from cocket.node.keystore import load_key
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Signatory:
+    """A node to speak with and an account to sign with."""
+
+    client: NodeClient
+    key: bytes
+    address: bytes
+
+    def __repr__(self) -> str:
+        return f"Signatory(0x{self.address.hex()})"
+
+
+def signing_options(command: _Command) -> _Command:
+    """Add ``--home``, ``--key``, ``--passphrase-file`` and ``--node`` to a command."""
+    for option in (
+        click.option(
+            "--node",
+            "node_url",
+            envvar="COCKET_NODE",
+            help=f"JSON-RPC of a node; default: the home's, or {DEFAULT_URL}.",
+        ),
+        click.option(
+            "--passphrase-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            envvar="COCKET_PASSPHRASE_FILE",
+            help="File (mode 0600) with the passphrase; default: the home's, or asked for.",
+        ),
+        click.option(
+            "--key", "key_file", type=click.Path(path_type=Path, dir_okay=False), help="Key file to sign with."
+        ),
+        click.option(
+            "--home",
+            type=click.Path(path_type=Path, file_okay=False, exists=True),
+            help="An authority's home: its admin key and its node.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def open_signatory(
+    home: Path | None, key_file: Path | None, passphrase_file: Path | None, node_url: str | None
+) -> Signatory:
+    """Return who signs.
+
+    :raises CommandError: neither a home nor a key is named.
+    """
+    if key_file is None and home is None:
+        raise CommandError("say who signs: --home HOME for an authority's admin key, or --key FILE", Exit.USAGE)
+    url = node_url or (home_url(home) if home is not None else DEFAULT_URL)
+    path = key_file if key_file is not None else Path(str(home)) / "keys" / "admin.json"
+    if passphrase_file is None and home is not None:
+        settings = Home(home).settings()
+        beside = home / settings.keys.passphrase_file
+        passphrase_file = beside if beside.exists() else None
+    key = load_key(path, ask_passphrase(passphrase_file))
+    return Signatory(NodeClient(url), key, address_of(key))
+
+
+def home_url(home: Path) -> str:
+    """Return the JSON-RPC address of a home's node."""
+    rpc = Home(home).settings().rpc
+    return f"http://{rpc.host}:{rpc.port}"
+
+
+def parse_day(text: str) -> date:
+    """Return a date of the form 2026-11-23.
+
+    :raises CommandError: anything else.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"{text!r} is not a date; write it like 2026-11-23", Exit.USAGE) from None
+
+
+def day_start_s(day: date) -> int:
+    """Return the first second of a day in UTC, seconds since 1970."""
+    return int(datetime.combine(day, time(), UTC).timestamp())
+
+
+def format_time(time_s: int) -> str:
+    """Return block time as people read it."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
