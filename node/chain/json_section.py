@@ -108,12 +108,12 @@ class Section:
         return bool(value)
 
     def data(self, key: str, size: int | None = None, *, may_be_bare: bool = False) -> bytes | None:
-        """Return the bytes of a hex string, of ``size`` bytes if given; None if absent.
+        """Return the bytes of a hex string, of ``size`` bytes if given; None if absent or the empty string (as Besu).
 
         It starts with 0x, unless ``may_be_bare``.
         """
         value = self.take(key)
-        if value is None:
+        if value is None or value == "":
             return None
         found = parse_hex(value, may_be_bare=may_be_bare)
         if found is None:
@@ -123,11 +123,7 @@ class Section:
         return found
 
     def address(self, key: str) -> bytes | None:
-        """Return a 20-byte address; absent and the empty string are both None, as in Besu."""
-        entry = self._left.get(key.lower())
-        if entry is not None and entry[1] == "":
-            self.take(key)
-            return None
+        """Return a 20-byte address; None if absent or the empty string."""
         return self.data(key, 20)
 
     def section(self, key: str) -> "Section | None":
