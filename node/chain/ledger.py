@@ -1,0 +1,356 @@
+"""The final chain and its state: what is stored, how it is read, and the one batch that makes a block part of it.
+
+The ledger judges nothing: the importer does, and hands over executed blocks. It writes a block in a single batch
+(header with this node's seals, body, receipts, places of transactions, head values, code, trie nodes, head), so the
+chain ends at a whole block whatever happens. QBFT blocks are final, so there is one block a height and no way back.
+
+One thread commits; any thread reads. The head, its hash and a store snapshot change together, as one object.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cocket.node.chain.block import Block, Body, decode_body, encode_body
+from cocket.node.chain.hashing import EMPTY_KECCAK, ZERO_ADDRESS
+from cocket.node.chain.header import Header, block_hash, decode_header, encode_header
+from cocket.node.chain.receipt import Receipt, decode_receipt, encode_receipt
+from cocket.node.chain.rlp_codec import RlpError, decode_list, encode, expect_bytes
+from cocket.node.chain.spec import Genesis
+from cocket.node.chain.state import FlatReader, StateReader, TrieReader, WriteSet, encode_account, genesis_state
+from cocket.node.chain.transaction import Transaction
+from cocket.node.chain.vm import BlockContext, CallRequest, call
+from cocket.node.chain.votes import VoteTally
+from cocket.node.errors import InvalidBlock, NodeFault, Refused
+from cocket.node.store import schema
+from cocket.node.store.store import Reader, Store
+
+GET_VALIDATORS = bytes.fromhex("b7ab4db5")
+"""Selector of ``getValidators()``, which returns ``address[]`` (Besu's validator contract interface)."""
+
+VALIDATORS_MAX = 1000
+"""A contract that answers more is broken: their seals would not fit a header."""
+
+_BLOCK_HASHES = 256  # how far BLOCKHASH looks back
+_SETS_KEPT = 64  # validator sets by block; consensus and import ask for the last few
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedBlock:
+    """A block that was executed on its parent's state and found right: all that committing it writes.
+
+    ``block`` has any seals or none, and any round: the hash is the same. ``write_set`` has the final storage roots,
+    ``nodes`` are the new trie nodes by hash.
+    """
+
+    block: Block
+    hash: bytes
+    transactions: tuple[Transaction, ...]
+    receipts: tuple[Receipt, ...]
+    write_set: WriteSet
+    nodes: dict[bytes, bytes]
+
+    @property
+    def state_root(self) -> bytes:
+        """The root of the state after this block."""
+        return self.block.header.state_root
+
+    @property
+    def senders(self) -> tuple[bytes, ...]:
+        """Who sent each transaction."""
+        return tuple(transaction.sender for transaction in self.transactions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    header: Header
+    hash: bytes
+    view: Reader
+
+
+class Ledger:
+    """The chain of one genesis in one store."""
+
+    def __init__(self, store: Store, genesis: Genesis, validator: bytes | None = None) -> None:
+        """Open the chain in a store, and write block 0 into an empty one.
+
+        ``validator`` is the address this node signs with, None for tools that only read. Refused when the store
+        belongs to another chain, validator or format; NodeFault when it is damaged.
+        """
+        self.genesis = genesis
+        self._store = store
+        self._sets: OrderedDict[bytes, tuple[bytes, ...]] = OrderedDict()
+        self._sets_lock = threading.Lock()
+        self._tally: tuple[bytes, VoteTally] | None = None
+        schema.validate_meta(store, genesis.hash, validator)
+        if store.get(schema.HEAD_KEY) is None:
+            self._write_genesis(validator)
+        else:
+            schema.open_meta(store, genesis.hash, validator)
+        self._head = self._load_head()
+
+    @property
+    def head(self) -> Header:
+        """The last final block's header, with this node's seals."""
+        return self._head.header
+
+    @property
+    def head_hash(self) -> bytes:
+        """The last final block's hash."""
+        return self._head.hash
+
+    def head_state(self) -> tuple[Header, StateReader]:
+        """Return the head and its state; both of one moment, also while a block is being committed."""
+        head = self._head
+        return head.header, FlatReader(head.view.get)
+
+    def hash_by_number(self, number: int) -> bytes | None:
+        """Return the hash of the block of a height, or None above the head."""
+        return self._store.get(schema.number_key(number)) if 0 <= number <= self._head.header.number else None
+
+    def header_by_hash(self, hash_: bytes) -> Header | None:
+        """Return a block's header with this node's seals, or None."""
+        head = self._head
+        if hash_ == head.hash:
+            return head.header
+        data = self._store.get(schema.header_key(hash_))
+        return None if data is None else _stored_header(data)
+
+    def header_by_number(self, number: int) -> Header | None:
+        """Return the header of a height, or None above the head."""
+        hash_ = self.hash_by_number(number)
+        return None if hash_ is None else self.header_by_hash(hash_)
+
+    def body_bytes(self, hash_: bytes) -> bytes | None:
+        """Return a block's body as RLP, as peers ask for it, or None."""
+        return self._store.get(schema.body_key(hash_))
+
+    def block_by_hash(self, hash_: bytes) -> Block | None:
+        """Return a block with this node's seals, or None."""
+        header = self.header_by_hash(hash_)
+        if header is None:
+            return None
+        body = _stored_body(self.body_bytes(hash_))
+        return Block(header, body.transactions, body.has_withdrawals)
+
+    def block_by_number(self, number: int) -> Block | None:
+        """Return the block of a height, or None above the head."""
+        hash_ = self.hash_by_number(number)
+        return None if hash_ is None else self.block_by_hash(hash_)
+
+    def receipts_by_hash(self, hash_: bytes) -> tuple[Receipt, ...] | None:
+        """Return a block's receipts, or None."""
+        data = self._store.get(schema.receipts_key(hash_))
+        return None if data is None else _stored_receipts(data)
+
+    def receipts_by_number(self, number: int) -> tuple[Receipt, ...] | None:
+        """Return the receipts of a height, or None above the head."""
+        hash_ = self.hash_by_number(number)
+        return None if hash_ is None else self.receipts_by_hash(hash_)
+
+    def transaction_location(self, transaction_hash: bytes) -> tuple[int, int] | None:
+        """Return (block number, index in the block) of a final transaction, or None."""
+        data = self._store.get(schema.location_key(transaction_hash))
+        return None if data is None else schema.decode_location(data)
+
+    def nodes(self, node_hash: bytes) -> bytes | None:
+        """Return a trie node, or None: the source for proofs and history."""
+        return self._store.get(schema.node_key(node_hash))
+
+    def state(self, header: Header) -> StateReader:
+        """Return the state after a final block: from the flat tables at the head, else from the trie."""
+        head = self._head
+        if header.state_root == head.header.state_root:
+            return FlatReader(head.view.get)
+        return TrieReader(self.nodes, header.state_root, self._code)
+
+    def context(self, header: Header) -> BlockContext:
+        """Return what the EVM sees of a block: for calls on the state after it, and for executing it."""
+        spec = self.genesis.spec
+        return BlockContext(
+            number=header.number,
+            timestamp=header.timestamp,
+            coinbase=spec.mining_beneficiary or header.coinbase,
+            gas_limit=header.gas_limit,
+            base_fee=header.base_fee_per_gas,
+            fork=spec.fork_at(header.number, header.timestamp),
+            chain_id=spec.chain_id,
+            mix_hash=header.mix_hash,
+            block_hash_of=lambda number: self._ancestor_hash(header.number, number),
+            zero_base_fee=spec.zero_base_fee,
+            contract_size_limit=spec.contract_size_limit,
+        )
+
+    def validators_after(self, header: Header) -> tuple[bytes, ...]:
+        """Return the validators of the height after a final block, ascending.
+
+        In contract mode what ``getValidators()`` answers on the block's own state and context, caller zero; Refused
+        when it reverts, or answers nothing or nonsense: the chain then waits for its contract's authors. Else the set
+        in the header with the votes since the last epoch.
+        """
+        hash_ = block_hash(header)
+        with self._sets_lock:
+            found = self._sets.get(hash_)
+        if found is None:
+            if self.genesis.spec.validator_contract is None:
+                found = self._voted_validators(header, hash_)
+            else:
+                found = self._contract_validators(header, self.genesis.spec.validator_contract)
+            with self._sets_lock:
+                self._sets[hash_] = found
+                while len(self._sets) > _SETS_KEPT:
+                    self._sets.popitem(last=False)
+        return found
+
+    def commit(self, executed: ExecutedBlock, sealed: Header, *, sync: bool = True) -> None:
+        """Make an executed block the head, with the seals in ``sealed``, in one batch.
+
+        With ``sync`` it is on the disk on return. NodeFault when it is not the head's child or not the same block:
+        the caller judged, so that is our own bug; and when the disk fails.
+        """
+        head = self._head
+        if sealed.parent_hash != head.hash or sealed.number != head.header.number + 1:
+            raise NodeFault(
+                f"commit: block {sealed.number} on 0x{sealed.parent_hash.hex()} is not a child of the head, block "
+                f"{head.header.number} 0x{head.hash.hex()}"
+            )
+        if block_hash(sealed) != executed.hash:
+            raise NodeFault(f"commit: the sealed header is not that of the executed block 0x{executed.hash.hex()}")
+        deletes: list[bytes] = []
+        puts = self._block_puts(sealed, executed.hash, executed.block.body, executed.receipts)
+        places = enumerate(executed.transactions)
+        puts += [(schema.location_key(tx.hash), schema.encode_location(sealed.number, i)) for i, tx in places]
+        puts += self._state_puts(executed.write_set, deletes)
+        puts += [(schema.node_key(hash_), node) for hash_, node in executed.nodes.items()]
+        self._store.write(puts, deletes, sync=sync)
+        self._head = _Head(sealed, executed.hash, self._store.snapshot())
+
+    def sync(self) -> None:
+        """Put every block committed without ``sync`` on the disk."""
+        self._store.write((), sync=True)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    def _block_puts(
+        self, header: Header, hash_: bytes, body: Body, receipts: tuple[Receipt, ...]
+    ) -> list[tuple[bytes, bytes]]:
+        return [
+            (schema.header_key(hash_), encode_header(header)),
+            (schema.number_key(header.number), hash_),
+            (schema.body_key(hash_), encode_body(body)),
+            (schema.receipts_key(hash_), encode([encode_receipt(receipt) for receipt in receipts])),
+            (schema.HEAD_KEY, hash_),
+        ]
+
+    def _state_puts(self, write_set: WriteSet, deletes: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        for address in write_set.cleared:
+            deletes += [key for key, _ in self._store.items(schema.slot_prefix(address))]
+        for address, account in write_set.accounts.items():
+            if account is None:
+                deletes.append(schema.account_key(address))
+            else:
+                yield schema.account_key(address), encode_account(account)
+        for address, slots in write_set.storage.items():
+            for slot, value in slots.items():
+                if value:
+                    yield schema.slot_key(address, slot), schema.encode_slot(value)
+                else:
+                    deletes.append(schema.slot_key(address, slot))
+        for code_hash, code in write_set.codes.items():
+            yield schema.code_key(code_hash), code
+
+    def _write_genesis(self, validator: bytes | None) -> None:
+        genesis = self.genesis
+        root, nodes, write_set = genesis_state(genesis.alloc)
+        if root != genesis.header.state_root:
+            raise NodeFault(f"genesis: its alloc has the root 0x{root.hex()}, not 0x{genesis.header.state_root.hex()}")
+        body = Body(has_withdrawals=genesis.header.withdrawals_root is not None)
+        puts = self._block_puts(genesis.header, genesis.hash, body, ())
+        puts += self._state_puts(write_set, [])
+        puts += [(schema.node_key(hash_), node) for hash_, node in nodes.items()]
+        puts += schema.meta_puts(self._store, genesis.hash, validator)
+        self._store.write(puts, sync=True)
+
+    def _load_head(self) -> _Head:
+        hash_ = self._store.get(schema.HEAD_KEY) or b""
+        data = self._store.get(schema.header_key(hash_))
+        if data is None:
+            raise NodeFault(f"database: its head 0x{hash_.hex()} has no header: restore it from a copy")
+        return _Head(_stored_header(data), hash_, self._store.snapshot())
+
+    def _code(self, code_hash: bytes) -> bytes | None:
+        return b"" if code_hash == EMPTY_KECCAK else self._store.get(schema.code_key(code_hash))
+
+    def _ancestor_hash(self, current: int, number: int) -> bytes | None:
+        return self.hash_by_number(number) if current - _BLOCK_HASHES <= number < current else None
+
+    def _contract_validators(self, header: Header, contract: bytes) -> tuple[bytes, ...]:
+        request = CallRequest(sender=ZERO_ADDRESS, to=contract, value=0, data=GET_VALIDATORS, gas=header.gas_limit)
+        result = call(self.context(header), self.state(header), request, None)
+        where = f"getValidators() of 0x{contract.hex()} after block {header.number}"
+        if result.error is not None:
+            raise Refused(f"{where}: {result.error}: no block can follow until the contract answers")
+        return _decode_addresses(result.output, where)
+
+    def _voted_validators(self, header: Header, hash_: bytes) -> tuple[bytes, ...]:
+        """Return the set of the votes, going on from the block asked for last where that is the parent."""
+        with self._sets_lock:
+            last = self._tally
+        if last is not None and header.number and last[0] == header.parent_hash:
+            tally = last[1]
+            headers = [header]
+        else:
+            tally = VoteTally((), ())
+            headers = self._since_epoch(header)
+        for each in headers:
+            tally = tally.after(each, self.genesis.spec.epoch_length)
+        with self._sets_lock:
+            self._tally = (hash_, tally)
+        return tally.validators
+
+    def _since_epoch(self, header: Header) -> list[Header]:
+        """Return the headers from the epoch's first block to this one."""
+        headers = [header]
+        while headers[-1].number % self.genesis.spec.epoch_length:
+            parent = self.header_by_hash(headers[-1].parent_hash)
+            if parent is None:
+                raise InvalidBlock(f"block {headers[-1].number}: its parent is unknown")
+            headers.append(parent)
+        return headers[::-1]
+
+
+def _decode_addresses(output: bytes, where: str) -> tuple[bytes, ...]:
+    """Return the sorted ``address[]`` of an ABI answer."""
+    words = [output[at : at + 32] for at in range(0, len(output) - len(output) % 32, 32)]
+    count = int.from_bytes(words[1], "big") if len(words) > 1 else 0
+    if len(words) < 2 or int.from_bytes(words[0], "big") != 32 or not 0 < count <= VALIDATORS_MAX:
+        raise Refused(f"{where}: found {len(output)} bytes, expected a list of 1 to {VALIDATORS_MAX} addresses")
+    if len(words) < 2 + count or any(any(word[:12]) for word in words[2 : 2 + count]):
+        raise Refused(f"{where}: found no {count} addresses in {len(output)} bytes")
+    return tuple(sorted(word[12:] for word in words[2 : 2 + count]))
+
+
+def _stored_header(data: bytes) -> Header:
+    try:
+        return decode_header(data)
+    except InvalidBlock as error:
+        raise NodeFault(f"database: a header does not decode ({error}): restore it from a copy") from error
+
+
+def _stored_body(data: bytes | None) -> Body:
+    try:
+        if data is None:
+            raise InvalidBlock("it is missing")
+        return decode_body(data)
+    except InvalidBlock as error:
+        raise NodeFault(f"database: a body does not decode ({error}): restore it from a copy") from error
+
+
+def _stored_receipts(data: bytes) -> tuple[Receipt, ...]:
+    try:
+        return tuple([decode_receipt(expect_bytes(item, "receipt")) for item in decode_list(data)])
+    except (InvalidBlock, RlpError) as error:
+        raise NodeFault(f"database: receipts do not decode ({error}): restore it from a copy") from error
