@@ -21,7 +21,7 @@ FUTURE_AUTHOR_MESSAGES_MAX = 48
 FUTURE_AUTHOR_BYTES_MAX = 12 * 1024 * 1024
 """Of one author: one message of the largest size, and some."""
 
-V = TypeVar("V", Prepare, Commit, RoundChange)
+V = TypeVar("V", bound=Prepare | Commit | RoundChange)
 D = TypeVar("D", Prepare, Commit)
 
 
@@ -44,7 +44,7 @@ def keep_vote(
             pushed_out = kept
     if pushed_out is not None:
         votes = tuple([kept for kept in votes if kept is not pushed_out])
-    return tuple([*votes, vote])
+    return (*votes, vote)
 
 
 def prune_votes(votes: tuple[V, ...], current_round: int, prepared_round: int | None = None) -> tuple[V, ...]:
