@@ -12,6 +12,7 @@ Never reads a file and never knows what a document means.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 
@@ -21,7 +22,8 @@ from cocket.attestation.errors import InvalidDocument
 from cocket.attestation.finding import Finding, shown
 
 DOCUMENT_BYTES_MAX = 1 << 20  # the largest published certificate of origin has 60 kB; a bound, so nobody fills us
-DEPTH_MAX = 32  # our deepest schema nests 9 levels
+DEPTH_MAX = 32  # of a document: our deepest schema nests 9 levels
+NESTING_MAX = DEPTH_MAX + 8  # of any JSON that we read: a document inside a file
 INTEGER_MAX = (1 << 53) - 1  # beyond it a reader in JavaScript sees another number (RFC 7493, section 2.2)
 DECIMAL_CHARACTERS_MAX = 40  # more than any quantity in trade; keeps a number from being a payload
 NAME_CHARACTERS_MAX = 128
@@ -62,28 +64,46 @@ def parse_json(data: bytes, bytes_max: int = DOCUMENT_BYTES_MAX) -> object:
     try:
         value: object = _DECODER.decode(data)
     except RecursionError:
-        raise _refuse("json", "values nested too deep", f"at most {DEPTH_MAX} levels") from None
+        raise _refuse("json", "values nested too deep", f"at most {NESTING_MAX} levels") from None
     except _RefusedNumber as error:
         raise _refuse("json-number", str(error).partition(";")[0], str(error).partition("expected ")[2]) from None
     except (msgspec.DecodeError, ValueError, UnicodeDecodeError) as error:
         raise _refuse("json", str(error), "one JSON value in UTF-8") from None
-    if type(value) in (dict, list) and sum(map(bool, _STRING.findall(data))) != _names_of(value):
-        raise _refuse("json-names", "a name that stands twice in one object", "each name once")
+    if isinstance(value, dict | list):
+        names, colons = _counts_of(value)
+        is_plain = b"\\u" not in data  # then a colon is written as itself, and counting colons counts names
+        if not (is_plain and data.count(b":") == names + colons) and sum(map(bool, _STRING.findall(data))) != names:
+            raise _refuse("json-names", "a name that stands twice in one object", "each name once")
     return value
 
 
-def _names_of(value: object) -> int:
-    """Return how many name-value pairs a parsed value has, at all levels (an explicit stack: depth is unchecked)."""
-    count = 0
-    stack = [value]
-    while stack:
-        node = stack.pop()
-        if type(node) is dict:
-            count += len(node)
-            stack.extend(node.values())
-        elif type(node) is list:
-            stack.extend(node)
-    return count
+def _counts_of(value: dict[str, object] | list[object]) -> tuple[int, int]:
+    """Return how many name-value pairs a parsed value has at all levels, and how many colons inside its texts.
+
+    Goes level by level, so that nesting is bounded here and recursion below is safe.
+    """
+    names = colons = 0
+    level: list[dict[str, object] | list[object]] = [value]
+    for _ in range(NESTING_MAX):
+        below: list[dict[str, object] | list[object]] = []
+        for node in level:
+            children: Iterable[object] = node
+            if isinstance(node, dict):
+                names += len(node)
+                for name in node:
+                    if ":" in name:
+                        colons += name.count(":")
+                children = node.values()
+            for child in children:
+                if type(child) is str:
+                    if ":" in child:
+                        colons += child.count(":")
+                elif isinstance(child, dict | list):
+                    below.append(child)
+        if not below:
+            return names, colons
+        level = below
+    raise _refuse("json", "values nested too deep", f"at most {NESTING_MAX} levels")
 
 
 def encode_json(value: object) -> bytes:

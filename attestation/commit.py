@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sha3 import keccak_256
+
 from cocket.attestation.disclose import SALT_BYTES, Field, encode_disclosure
 from cocket.attestation.errors import AttestationError
 from cocket.attestation.kinds import Kind
@@ -115,7 +117,7 @@ def group_leaves(seed: bytes, fields: Sequence[Field]) -> GroupLeaves:
     disclosures = [
         encode_disclosure(salt, pointer, value) for salt, (pointer, value) in zip(unfolded.salts, fields, strict=True)
     ]
-    own = [keccak256(FIELD + disclosure) for disclosure in disclosures]
+    own = [keccak_256(FIELD + disclosure).digest() for disclosure in disclosures]
     return GroupLeaves(fields, tuple(disclosures), tuple(own), tuple(sorted([*own, *unfolded.decoys])))
 
 

@@ -102,7 +102,10 @@ def _collect(node: object, pointer: str, tree: GroupTree, groups: tuple[list[Fie
                 _collect(child, place, branch, groups, levels - 1)
     elif isinstance(node, list) and node:
         for position, child in enumerate(node):
-            _collect(child, f"{pointer}/{position}", tree, groups, levels - 1)
+            if type(child) is str:
+                groups[tree.group].append((f"{pointer}/{position}", child))
+            else:
+                _collect(child, f"{pointer}/{position}", tree, groups, levels - 1)
     elif type(node) is int and not -INTEGER_MAX <= node <= INTEGER_MAX:
         raise _refuse("json-number", pointer, shown(node), "an integer below 2**53; write larger ones as text")
     elif type(node) in SCALARS:
