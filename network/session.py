@@ -28,9 +28,11 @@ class SessionLimits:
     queue_bytes_max: int = 32 * 1024 * 1024
     """Bytes waiting to leave: three of the largest messages."""
     turn_messages: int = 32
-    """Messages handled before the loop serves others: a few ms of the dearest kind (votes with recovery)."""
+    """Messages handled before the loop serves others: a few ms of votes with their recovery."""
     turn_bytes: int = 1024 * 1024
     """Likewise in bytes, for messages that are dear by size."""
+    turn_s: float = 0.005
+    """Likewise in time, for messages that are dear to answer (headers, bodies): others wait no longer than this."""
     linger_s: float = 2.0
     """How long a Disconnect may take to leave before the stream is cut."""
 
@@ -188,8 +190,13 @@ class Session:
     def _take_turn(self) -> None:
         """Handle what has arrived, up to a turn's worth; then the rest waits until the others had theirs."""
         messages, size = self._limits.turn_messages, self._limits.turn_bytes
+        end_s = self._loop.time() + self._limits.turn_s
+        has_more = False
         try:
-            while self.ending is None and messages > 0 and size > 0:
+            while self.ending is None:
+                if messages <= 0 or size <= 0 or self._loop.time() > end_s:
+                    has_more = True
+                    break
                 event = self._connection.next_event()
                 if event is None:
                     break
@@ -216,7 +223,6 @@ class Session:
         if self.ending is not None:
             return
         self._flush_connection()
-        has_more = messages == 0 or size <= 0
         if has_more and self.ending is None:
             self._loop.call_soon(self._take_turn)
         if has_more == self._is_reading:
