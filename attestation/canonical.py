@@ -32,7 +32,7 @@ NAMES_EXPECTED = f"a name of 1 to {NAME_CHARACTERS_MAX} printable ASCII characte
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"([ \t\r\n]*+:)?', re.DOTALL)
 
 
-class _RefusedNumber(ValueError):
+class _RefusedNumber(Exception):  # no ValueError: the decoder would wrap that
     """A number outside the profile, raised inside the decoder's hook."""
 
 
