@@ -3,6 +3,7 @@
 The head is read at once, history and proofs on the worker. It never executes code.
 """
 
+from cocket.node.chain.proof import account_proof
 from cocket.node.chain.state import Account
 from cocket.node.rpc.backend import Backend
 from cocket.node.rpc.encoding import (
@@ -69,7 +70,7 @@ class AccountMethods:
     def proof(self, address: bytes, slots: tuple[tuple[str, int], ...], selector: BlockSelector) -> JsonObject:
         """An account and some slots with their Merkle proofs (EIP-1186); absent ones are proven absent."""
         header = self._backend.header(selector)
-        proven = self._backend.proof(header, address, tuple(slot for _, slot in slots))
+        proven = account_proof(self._backend.ledger.nodes, header.state_root, address, [slot for _, slot in slots])
         account = proven.account or Account()
         return {
             "address": data(address),

@@ -42,7 +42,7 @@ class FeeMethods:
         return quantity(0)
 
     def fee_history(self, count: int, newest: BlockSelector, percentiles: tuple[float, ...]) -> JsonObject:
-        """Base fees, fullness and, when percentiles are asked for, the tips paid in the last blocks up to ``newest``."""
+        """Base fees, fullness and, at given percentiles, the tips paid in the last blocks up to ``newest``."""
         last = self._backend.header(newest)
         count = min(count, self._backend.limits.fee_history_blocks_max, last.number + 1)
         first = last.number + 1 - count

@@ -7,8 +7,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 
-from starlette.routing import BaseRoute
-
 from cocket.node.chain.header import Header
 from cocket.node.chain.ledger import Ledger
 from cocket.node.chain.pool import Pool
@@ -28,7 +26,7 @@ from cocket.node.rpc.limits import DEFAULT_LIMITS, Limits
 from cocket.node.rpc.logs import LogMethods
 from cocket.node.rpc.node_facts import NodeMethods
 from cocket.node.rpc.objects import header_object, log_object
-from cocket.node.rpc.server import LOOPBACK_NAMES, RpcApp, RpcServer
+from cocket.node.rpc.server import LOOPBACK_NAMES, Page, RpcApp, RpcServer
 from cocket.node.rpc.status import NodeStatus
 from cocket.node.rpc.subscriptions import BlockNews, SubscriptionHub
 from cocket.node.rpc.transactions import Intake, TransactionMethods
@@ -59,7 +57,7 @@ class RpcGateway:
         limits: Limits = DEFAULT_LIMITS,
         on_transaction: Callable[[Transaction], None] = lambda _transaction: None,
         on_fault: Callable[[str, BaseException], None] = lambda _method, _error: None,
-        routes: Iterable[BaseRoute] = (),
+        routes: Iterable[Page] = (),
     ) -> None:
         """Make the gateway; nothing is opened yet.
 

@@ -14,6 +14,7 @@ import msgspec
 
 from cocket.node.rpc.encoding import shown
 from cocket.node.rpc.errors import InvalidParams, InvalidRequest, LimitExceeded, MethodNotFound, ParseError, RpcError
+from cocket.node.rpc.nesting import is_nested_deeper
 
 RequestId = int | str | None
 
@@ -151,6 +152,8 @@ class Dispatcher:
 
     def parse(self, body: bytes) -> Parsed:
         """Return the requests of a body. Never raises: what is wrong becomes a ``Failure`` in its place."""
+        if is_nested_deeper(body):
+            return Parsed((Failure(None, False, InvalidRequest("the request is nested too deeply")),), False)
         if body.lstrip(b" \t\r\n")[:1] != b"[":
             return Parsed((self._parse_one(body),), False)
         try:

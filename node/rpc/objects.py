@@ -6,11 +6,10 @@ This part alone knows their member names. It never reads the store: what it shap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import Header
 from cocket.node.chain.receipt import Log, Receipt
-from cocket.node.chain.rlp_codec import encode, encode_int
 from cocket.node.chain.transaction import FEE_MARKET, LEGACY, AccessList, Transaction
+from cocket.node.chain.vm import contract_address
 from cocket.node.rpc.encoding import data, quantity
 
 JsonObject = dict[str, object]
@@ -153,7 +152,7 @@ def receipt_object(
         "blockNumber": quantity(place.header.number),
         "from": data(transaction.sender),
         "to": None if transaction.to is None else data(transaction.to),
-        "contractAddress": data(created_address(transaction.sender, transaction.nonce)) if is_create else None,
+        "contractAddress": data(contract_address(transaction.sender, transaction.nonce)) if is_create else None,
         "cumulativeGasUsed": quantity(receipt.cumulative_gas_used),
         "gasUsed": quantity(receipt.cumulative_gas_used - gas_used_before),
         "effectiveGasPrice": quantity(transaction.effective_gas_price(place.header.base_fee_per_gas)),
@@ -163,8 +162,3 @@ def receipt_object(
         ],
         "logsBloom": data(receipt.logs_bloom),
     }
-
-
-def created_address(sender: bytes, nonce: int) -> bytes:
-    """Return the address of the contract that a create makes: the end of keccak256(RLP([sender, nonce]))."""
-    return keccak256(encode([sender, encode_int(nonce)]))[12:]

@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TypeAlias
 
 import httptools
 import uvicorn
@@ -24,6 +25,9 @@ from cocket.node.errors import Refused
 from cocket.node.rpc.endpoint import Endpoint
 from cocket.node.rpc.limits import DEFAULT_LIMITS, Limits
 from cocket.node.rpc.subscriptions import Subscriber, SubscriptionHub
+
+Page: TypeAlias = BaseRoute
+"""A page beside JSON-RPC, as Starlette knows it."""
 
 LOOPBACK_NAMES = ("localhost",)
 
@@ -56,7 +60,7 @@ class RpcApp:
         health: Callable[[], dict[str, object]],
         limits: Limits = DEFAULT_LIMITS,
         allowed_hosts: Iterable[str] = LOOPBACK_NAMES,
-        routes: Iterable[BaseRoute] = (),
+        routes: Iterable[Page] = (),
     ) -> None:
         self._endpoint = endpoint
         self._hub = hub

@@ -36,7 +36,10 @@ class Intake:
         self._is_stopped = False
 
     async def submit(self, raw: bytes) -> bytes:
-        """Return the hash of a transaction that the pool took. Raises what the pool says, or ``ResourceUnavailable``."""
+        """Return the hash of a transaction that the pool took.
+
+        Raises what the pool says against it, or ``ResourceUnavailable`` when too many wait.
+        """
         if self._is_stopped:
             raise ResourceUnavailable("the node is stopping")
         known = keccak256(raw)

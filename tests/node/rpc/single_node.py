@@ -11,8 +11,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
-from coincurve import PrivateKey
-
 from cocket.node.chain.builder import Builder
 from cocket.node.chain.extra_data import ExtraData, encode_extra_data
 from cocket.node.chain.hashing import keccak256
@@ -23,7 +21,7 @@ from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.pool import Pool
 from cocket.node.chain.spec import parse_genesis
 from cocket.node.chain.transaction import Transaction
-from cocket.node.consensus.seals import sign_seal
+from cocket.node.consensus.seals import address_of_key, sign_seal
 from cocket.node.rpc.gateway import RpcGateway
 from cocket.node.rpc.limits import DEFAULT_LIMITS, Limits
 from cocket.node.rpc.status import StandaloneStatus
@@ -36,14 +34,10 @@ ETHER = 10**18
 GAS_LIMIT = 30_000_000
 
 
-def address_of(key: bytes) -> bytes:
-    return keccak256(PrivateKey(key).public_key.format(compressed=False)[1:])[12:]
-
-
 VALIDATOR_KEY = keccak256(b"the only validator")
-VALIDATOR = address_of(VALIDATOR_KEY)
+VALIDATOR = address_of_key(VALIDATOR_KEY)
 USER_KEYS = tuple(keccak256(b"user %d" % number) for number in range(50))
-USERS = tuple(address_of(key) for key in USER_KEYS)
+USERS = tuple(address_of_key(key) for key in USER_KEYS)
 
 
 def genesis_json(*, zero_base_fee: bool = True, alloc: dict[str, object] | None = None, **config: object) -> bytes:
@@ -87,7 +81,7 @@ class SingleChain:
         """Build, seal and import the next block."""
         executed = self.builder.build(VALIDATOR, timestamp or self.ledger.head.timestamp + 1, 0, 10.0)
         header = executed.block.header
-        sealed = with_seals(header, [sign_seal(VALIDATOR_KEY, commit_hash(header))])
+        sealed = with_seals(header, [sign_seal(commit_hash(header), VALIDATOR_KEY)])
         self.importer.remember(executed)
         imported = self.importer.import_block(replace(executed.block, header=sealed), sync=False)
         self.pool.on_block(executed.transactions)
