@@ -1,0 +1,157 @@
+"""A cluster of machines in virtual time. One generator, one queue: the seed decides everything.
+
+A transmission goes to every live machine of an address (twins share one). Sessions come up a moment after both ends
+are up, and go down when one of them dies.
+"""
+
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from random import Random
+
+from simulator.chains import Chain, StubChain, ValidatorsAt
+from simulator.checkers import History, SafetyChecker, SignatureChecker
+from simulator.links import Links
+from simulator.machines import Machine, Times
+
+from cocket.node.chain.block import Block
+from cocket.node.chain.header import block_hash
+from cocket.node.consensus.messages import Shape
+from cocket.node.consensus.seals import address_of_key
+
+KEYS = tuple(sorted([bytes([0, *[i + 1] * 31]) for i in range(16)], key=address_of_key))
+"""Keys whose addresses ascend, so that the first machine is the first in the circle."""
+
+
+class Cluster:
+    """Machines m0, m1, ... each with its own chain, disk and clock."""
+
+    def __init__(
+        self,
+        seed: int,
+        count: int = 4,
+        *,
+        times: Times | None = None,
+        twins: Sequence[int] = (),
+        validators_at: ValidatorsAt | None = None,
+        chain_for: Callable[[int], Chain] | None = None,
+        shape: Shape = Shape.CURRENT,
+        skew_ms: int = 0,
+    ) -> None:
+        self.random = Random(seed)
+        self.times = times or Times()
+        self.shape = shape
+        self.now_ms = 0
+        self.steps = 0
+        self.addresses = tuple([address_of_key(key) for key in KEYS[:count]])
+        self.validators_at = validators_at or (lambda height: self.addresses)
+        self.links = Links(self.random)
+        self.history = History()
+        self.safety = SafetyChecker(self.validators_at)
+        self.signatures = SignatureChecker()
+        self._queue: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
+        self._order = 0
+        self._sessions: dict[tuple[str, bytes], None] = {}
+        self.twin_addresses = tuple([self.addresses[index] for index in twins])
+        self.machines: list[Machine] = []
+        for index in (*range(count), *twins):
+            name = f"m{index}" if index >= len(self.machines) else f"m{index}'"
+            chain = chain_for(index) if chain_for else StubChain(self.validators_at, self.times.block_period_s)
+            skew = self.random.randint(-skew_ms, skew_ms)
+            self.machines.append(Machine(self, name, KEYS[index], chain, self.random, skew))
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def later(self, after_ms: int, action: Callable[..., None], *arguments: object) -> None:
+        self._order += 1
+        heappush(self._queue, (self.now_ms + after_ms, self._order, action, arguments))
+
+    def run(self, until: Callable[[], bool], limit_ms: int) -> bool:
+        """Run until a condition holds; False when it does not within ``limit_ms`` of virtual time."""
+        end_ms = self.now_ms + limit_ms
+        while not until():
+            if not self._queue or self._queue[0][0] > end_ms:
+                self.now_ms = max(self.now_ms, end_ms)
+                return False
+            self.now_ms, _, action, arguments = heappop(self._queue)
+            self.steps += 1
+            action(*arguments)
+        return True
+
+    def run_for(self, duration_ms: int) -> None:
+        self.run(lambda: False, duration_ms)
+
+    # --- power and sessions --------------------------------------------------------------------------------------
+
+    def start_all(self) -> None:
+        for machine in self.machines:
+            self.start(machine)
+
+    def start(self, machine: Machine) -> None:
+        if machine.is_up:
+            return
+        self.history.note(self.now_ms, "up", machine.name)
+        machine.start()
+        for other in self.machines:
+            if other is not machine and other.address != machine.address:
+                self.later(self.random.randint(1, 30), self._connect, machine, machine.life, other, other.life)
+
+    def _connect(self, one: Machine, one_life: int, other: Machine, other_life: int) -> None:
+        if one.is_up and other.is_up and (one.life, other.life) == (one_life, other_life):
+            self._open(one, other)
+            self._open(other, one)
+
+    def _open(self, machine: Machine, peer: Machine) -> None:
+        if machine.is_up and (machine.name, peer.address) not in self._sessions:
+            self._sessions[machine.name, peer.address] = None
+            machine.connected(peer.address)
+
+    def on_down(self, machine: Machine) -> None:
+        self.history.note(self.now_ms, "down", machine.name)
+        for other in self.machines:
+            self._sessions.pop((machine.name, other.address), None)
+            if other.is_up and not self._is_reachable(machine.address) and other is not machine:
+                self.later(self.random.randint(1, 50), self._disconnect, other, other.life, machine.address)
+
+    def _disconnect(self, machine: Machine, life: int, address: bytes) -> None:
+        if machine.is_up and machine.life == life:
+            self._sessions.pop((machine.name, address), None)
+            machine.disconnected(address)
+            if self._is_reachable(address):  # it came back before its going was noticed
+                self._sessions[machine.name, address] = None
+                machine.connected(address)
+
+    def _is_reachable(self, address: bytes) -> bool:
+        return any(machine.is_up for machine in self.machines if machine.address == address)
+
+    # --- links ---------------------------------------------------------------------------------------------------
+
+    def transmit(self, source: Machine, address: bytes, kind: str, number: int, payload: bytes) -> None:
+        for target in self.machines:
+            if target.address == address and target is not source and target.is_up:
+                for at_ms in self.links.arrivals(self.now_ms, source.name, target.name):
+                    self.later(
+                        at_ms - self.now_ms, self._deliver, target, target.life, source.address, kind, number, payload
+                    )
+
+    def _deliver(self, target: Machine, life: int, source: bytes, kind: str, number: int, payload: bytes) -> None:
+        if target.is_up and target.life == life:
+            self.history.note(self.now_ms, target.name, source, kind, number, payload)
+            target.receive(source, kind, number, payload)
+
+    # --- checkers ------------------------------------------------------------------------------------------------
+
+    def on_sent(self, machine: Machine, code: int, payload: bytes) -> None:
+        if machine.address not in self.twin_addresses:
+            self.signatures.on_sent(machine.name, machine.address, code, payload)
+
+    def on_durable(self, machine: Machine, record: bytes) -> None:
+        if machine.address not in self.twin_addresses:
+            self.signatures.on_durable(machine.name, machine.address, record)
+
+    def on_stored(self, machine: Machine, block: Block) -> None:
+        self.history.note(self.now_ms, machine.name, block.header.number, block_hash(block.header))
+        self.safety.on_stored(machine.name, block)
+
+    @property
+    def lowest(self) -> int:
+        return min(machine.chain.head.number for machine in self.machines)

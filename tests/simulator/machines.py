@@ -1,0 +1,309 @@
+"""One simulated machine: a real Validator and a real SigningJournal, on a disk, a clock and links that are not.
+
+Beside the validator it does what the service does around it: announces final blocks, serves blocks to peers that are
+behind, and imports what it lacks. A *fuse* kills it at a chosen touch of the outside world (a byte written, a sync, a
+message sent, a block stored), so that crashes fall between any two of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from simulator.chains import GENESIS_TIME_S, Chain
+
+from cocket.node.chain.block import Block, decode_block, encode_block
+from cocket.node.chain.header import Header
+from cocket.node.consensus.effects import Rejected, Timer
+from cocket.node.errors import InvalidBlock, PeerError
+from cocket.node.signer import KeySigner
+from cocket.node.store.disk import DiskFile, FakeDisk
+from cocket.node.store.journal import SigningJournal
+from cocket.node.validator import Validator
+
+if TYPE_CHECKING:
+    from simulator.cluster import Cluster
+
+JOURNAL = Path("/home/journal")
+GENESIS_HASH = bytes(range(32))
+BLOCKS_SERVED_MAX = 8
+
+
+class Killed(BaseException):
+    """The machine lost its power at this instruction."""
+
+
+@dataclass
+class Fuse:
+    """Kills at the ``left``-th touch; None never."""
+
+    left: int | None = None
+
+    def touch(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left <= 0:
+                self.left = None
+                raise Killed
+
+
+class FusedDisk(FakeDisk):
+    """A fake disk that may lose power before and after each write and sync."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        self.fuse = fuse
+
+    def open(self, path: Path) -> "_FusedFile":  # type: ignore[override]
+        return _FusedFile(super().open(path), self.fuse)
+
+
+class _FusedFile:
+    def __init__(self, file: DiskFile, fuse: Fuse) -> None:
+        self._file = file
+        self._fuse = fuse
+        self.read = file.read
+        self.truncate = file.truncate
+        self.close = file.close
+
+    def append(self, data: bytes) -> None:
+        self._fuse.touch()
+        self._file.append(data)
+        self._fuse.touch()
+
+    def sync(self) -> None:
+        self._fuse.touch()
+        self._file.sync()
+        self._fuse.touch()
+
+
+class WatchedJournal(SigningJournal):
+    """A signing journal whose records the checker sees once they are durable."""
+
+    on_durable: Callable[[bytes], None]
+
+    def append_all(self, records: Sequence[bytes]) -> None:
+        super().append_all(records)
+        for record in records:
+            self.on_durable(record)
+
+
+@dataclass(frozen=True)
+class Times:
+    """The network's times, and how long executions take."""
+
+    block_period_s: int = 1
+    request_timeout_ms: int = 2_000
+    request_timeout_max_ms: int = 30_000
+    execution_ms_min: int = 5
+    execution_ms_max: int = 40
+
+
+class Machine:
+    """A machine with an address; ``name`` tells twins of one address apart."""
+
+    def __init__(self, cluster: "Cluster", name: str, key: bytes, chain: Chain, random: Random, skew_ms: int) -> None:
+        self.cluster = cluster
+        self.name = name
+        self.signer = KeySigner(key)
+        self.address = self.signer.address
+        self.chain = chain
+        self.random = random
+        self.skew_ms = skew_ms
+        self.fuse = Fuse()
+        self.disk = FusedDisk(self.fuse)
+        self.is_up = False
+        self.life = 0
+        self.is_builder_bad = False
+        self.kill_before_storing: int | None = None
+        self.killed_with: Block | None = None
+        self.rejections: list[Rejected] = []
+        self._timers: dict[Timer, int] = {}
+        self._execution: tuple[object, ...] | None = None
+        self._asked_at_ms = -1_000_000
+        self.validator: Validator
+
+    # --- power ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        assert not self.is_up
+        self.life += 1
+        self.is_up = True
+        self._timers.clear()
+        self._execution = None
+        self._asked_at_ms = -1_000_000
+        self.guarded(self._start)
+
+    def _start(self) -> None:
+        journal = WatchedJournal(JOURNAL, GENESIS_HASH, self.address, self.disk)
+        journal.on_durable = lambda record: self.cluster.on_durable(self, record)
+        times = self.cluster.times
+        self.validator = Validator(
+            block_period_s=times.block_period_s,
+            request_timeout_ms=times.request_timeout_ms,
+            request_timeout_max_ms=times.request_timeout_max_ms,
+            signer=self.signer,
+            journal=journal,
+            clock=self,
+            timers=self,
+            transport=self,
+            executor=self,
+            chain=self,
+            observer=self,
+            shape=self.cluster.shape,
+        )
+        self.validator.start(self.chain.head, self.chain.validators_after(self.chain.head))
+
+    def crash(self) -> None:
+        """Lose power: memory, unsynced bytes but for a torn beginning, and every session."""
+        if not self.is_up:
+            return
+        self.is_up = False
+        self.fuse.left = None
+        self.disk.crash(self.random.choice((0, 0, 3, 40, 200)), is_zeroed=self.random.random() < 0.2)
+        self.cluster.on_down(self)
+
+    def guarded(self, action: Callable[..., None], *arguments: object) -> None:
+        """Run what a process does at one event; its power may go in the middle."""
+        try:
+            action(*arguments)
+        except Killed:
+            self.crash()
+
+    # --- the validator's ports -----------------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        return GENESIS_TIME_S * 1000 + self.cluster.now_ms + self.skew_ms
+
+    def send(self, address: bytes, code: int, payload: bytes) -> None:
+        self.fuse.touch()
+        self.cluster.on_sent(self, code, payload)
+        self.cluster.transmit(self, address, "istanbul", code, payload)
+
+    def start_block_timer(self, height: int, at_s: int) -> None:
+        self.start_timer(Timer.BLOCK, height, 0, max(0, at_s * 1000 - self.now_ms()))
+
+    def start_timer(self, timer: Timer, height: int, round_number: int, after_ms: int) -> None:
+        generation = self._timers[timer] = self._timers.get(timer, 0) + 1
+        self.cluster.later(after_ms, self.fire, self.life, timer, generation, height, round_number)
+
+    def build(self, height: int, round_number: int, parent: Header, not_before_s: int) -> None:
+        times = self.cluster.times
+        timestamp = max(not_before_s, self.now_ms() // 1000)
+        block = self.chain.build(parent, self.address, round_number, timestamp)
+        if self.is_builder_bad:
+            block = replace(block, header=replace(block.header, state_root=bytes(32)))
+        self._execute(("built", height, round_number), block, times.execution_ms_min, times.execution_ms_max)
+
+    def validate(self, height: int, round_number: int, digest: bytes, block: Block) -> None:
+        times = self.cluster.times
+        self._execute(
+            ("validated", height, round_number, digest), block, times.execution_ms_min, times.execution_ms_max
+        )
+
+    def _execute(self, question: tuple[object, ...], block: Block, least_ms: int, most_ms: int) -> None:
+        assert self._execution is None, f"{self.name}: two executions at once"
+        self._execution = question
+        self.cluster.later(self.random.randint(least_ms, most_ms), self.answer, self.life, question, block)
+
+    def abort(self) -> None:
+        assert self._execution is not None, f"{self.name}: aborts nothing"
+        self.cluster.later(1, self.answer, self.life, self._execution, None)
+
+    def commit(self, block: Block) -> None:
+        if self.kill_before_storing == block.header.number:
+            self.kill_before_storing = None
+            self.killed_with = block
+            raise Killed
+        self._store(block, None)
+
+    def peer_ahead(self, address: bytes, height: int) -> None:
+        if height > self.chain.head.number:
+            self._ask(address)
+
+    def peer_behind(self, address: bytes, height: int) -> None:
+        self.cluster.transmit(self, address, "status", self.chain.head.number, b"")
+
+    def rejected(self, note: Rejected) -> None:
+        self.rejections.append(note)
+
+    # --- what happens --------------------------------------------------------------------------------------------
+
+    def fire(self, life: int, timer: Timer, generation: int, height: int, round_number: int) -> None:
+        if self.is_up and life == self.life and self._timers[timer] == generation:
+            self.guarded(self.validator.on_timer, timer, height, round_number)
+
+    def answer(self, life: int, question: tuple[object, ...], block: Block | None) -> None:
+        if self.is_up and life == self.life and self._execution == question:
+            self._execution = None
+            self.guarded(self._answer, question, block)
+
+    def _answer(self, question: tuple[object, ...], block: Block | None) -> None:
+        match question:
+            case ("built", int(height), int(round_number)):
+                self.validator.on_built(height, round_number, block)
+            case ("validated", int(height), int(round_number), bytes(digest)):
+                if block is None:
+                    self.validator.on_validated(height, round_number, digest, None)
+                    return
+                try:
+                    self.chain.validate(block, self.now_ms() // 1000)
+                except InvalidBlock as error:
+                    self.validator.on_validated(height, round_number, digest, False, str(error))
+                else:
+                    self.validator.on_validated(height, round_number, digest, True)
+
+    def connected(self, address: bytes) -> None:
+        self.guarded(self._connected, address)
+
+    def _connected(self, address: bytes) -> None:
+        self.validator.on_peer_connected(address)
+        self.cluster.transmit(self, address, "status", self.chain.head.number, b"")
+
+    def disconnected(self, address: bytes) -> None:
+        self.guarded(self.validator.on_peer_disconnected, address)
+
+    def receive(self, source: bytes, kind: str, number: int, payload: bytes) -> None:
+        self.guarded(self._receive, source, kind, number, payload)
+
+    def _receive(self, source: bytes, kind: str, number: int, payload: bytes) -> None:
+        match kind:
+            case "istanbul":
+                try:
+                    self.validator.on_message(source, number, payload)
+                except PeerError as error:
+                    raise AssertionError(f"{self.name}: an honest link carried what does not decode") from error
+            case "status" if number > self.chain.head.number:
+                self._ask(source)
+            case "ask":
+                for height in range(number, number + BLOCKS_SERVED_MAX):
+                    block = self.chain.block_at(height)
+                    if block is not None:
+                        self.cluster.transmit(self, source, "block", height, encode_block(block))
+            case "block":
+                self._import(source, decode_block(payload))
+
+    def _ask(self, address: bytes) -> None:
+        """Ask for what follows our head; one question at a time, again when no answer came."""
+        if self.cluster.now_ms - self._asked_at_ms > 200:
+            self._asked_at_ms = self.cluster.now_ms
+            self.cluster.transmit(self, address, "ask", self.chain.head.number + 1, b"")
+
+    def _import(self, source: bytes, block: Block) -> None:
+        number = block.header.number
+        if number > self.chain.head.number + 1:
+            self._ask(source)
+        elif number == self.chain.head.number + 1:
+            self._store(block, source)
+
+    def _store(self, block: Block, source: bytes | None) -> None:
+        self.fuse.touch()
+        self.chain.commit(block, None)
+        self.cluster.on_stored(self, block)
+        self.fuse.touch()
+        self.validator.on_new_head(block.header, self.chain.validators_after(block.header))
+        encoded = encode_block(block)
+        for address in self.cluster.addresses:
+            if address not in (self.address, source):
+                self.cluster.transmit(self, address, "block", block.header.number, encoded)
