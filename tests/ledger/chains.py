@@ -21,7 +21,7 @@ from cocket.node.chain.pool import Pool, PoolLimits
 from cocket.node.chain.rules import Fork, Permission, Spec
 from cocket.node.chain.spec import AllocAccount, Genesis
 from cocket.node.chain.state import genesis_state
-from cocket.node.chain.transaction import decode_transaction, sign_transaction
+from cocket.node.chain.transaction import sign_transaction
 from cocket.node.consensus.seals import address_of_key, sign_seal
 from cocket.node.consensus.validators import proposer
 from cocket.node.store.memory import MemoryStore
@@ -125,6 +125,7 @@ class Chain:
         self.pool = Pool(self.ledger, self.permission, limits)
         self.builder = Builder(self.ledger, self.permission, self.pool, self.clock)
         self.importer = Importer(self.ledger, self.permission, self.pool.get)
+        self.importer.subscribe(lambda executed: self.pool.on_block(executed.transactions))
 
     @property
     def head(self) -> Header:
@@ -152,13 +153,8 @@ class Chain:
     def extend(self, *raws: bytes, **how: object) -> Block:
         """Build, seal and import a block."""
         block = self.make(*raws, **how)
-        self.accept(block)
-        return block
-
-    def accept(self, block: Block) -> None:
-        """Import a block and let the pool follow."""
         self.importer.import_block(block)
-        self.pool.on_block([decode_transaction(raw) for raw in block.transactions])
+        return block
 
     def storage(self, address: bytes, slot: int) -> int:
         """Return a slot at the head."""
