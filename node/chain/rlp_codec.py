@@ -12,10 +12,10 @@ messages), and the package's generic path costs two to four times as much; its t
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-Item: TypeAlias = "bytes | Sequence[Item]"
+Item: TypeAlias = bytes | Sequence["Item"]
 """What can be encoded: a byte string, or a sequence of items."""
 
-Decoded: TypeAlias = "bytes | list[Decoded]"
+Decoded: TypeAlias = bytes | list["Decoded"]
 """What decoding gives: a byte string, or a list."""
 
 DEPTH_MAX = 16
