@@ -425,10 +425,10 @@ def authority(number: uint256) -> Authority:
     """
     @notice An authority as it stands; all zero when there is none of that number.
     """
-    standing: uint256 = history.latest[number]
-    record: uint256 = history.latest[KEYS_HISTORY + number]
     if number == 0 or number > self.authority_count:
         return empty(Authority)
+    standing: uint256 = history.latest[number]
+    record: uint256 = history.latest[KEYS_HISTORY + number]
     return Authority(
         country=self.countries[number],
         status=convert(standing & 255, uint8),

@@ -3,8 +3,8 @@
 Nothing else imports this at run time: nodes and tools read ``artifacts/*.json``. A test compiles again and compares, so
 that an artifact always tells what its source says.
 
-    python -m cocket.contracts.compile            write contracts/artifacts/*.json
-    python -m cocket.contracts.compile --check    compare, write nothing; exit 1 when one differs
+    python -m cocket.contracts.compile [NAME...]            write contracts/artifacts/*.json
+    python -m cocket.contracts.compile --check [NAME...]    compare, write nothing; exit 1 when one differs
 """
 
 import json
@@ -59,9 +59,9 @@ def encode_artifact(artifact: dict[str, object]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check all artifacts; give the exit code."""
+    """Write or check the artifacts, all or the named ones; give the exit code."""
     differing = []
-    for name in CONTRACTS:
+    for name in [argument for argument in arguments if argument in CONTRACTS] or CONTRACTS:
         path = SOURCES / "artifacts" / f"{name}.json"
         text = encode_artifact(compile_contract(name))
         if path.exists() and path.read_text() == text:

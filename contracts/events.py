@@ -1,6 +1,6 @@
 """What the contracts say has happened: one frozen class for each event, and one function that reads a log.
 
-It knows no block and no transaction: whoever reads logs has those. At the founding no events are kept, since block 0 has
+It knows no block and no transaction: whoever reads logs has those. Of the founding no events are kept: block 0 has
 no receipts. Numbers of authorities, participants and proposals are those of the contracts.
 """
 
