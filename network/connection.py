@@ -41,7 +41,7 @@ class LocalNode:
 
     def __post_init__(self) -> None:
         compressed = snappy.compressed_bytes_max(self.message_bytes_max)
-        assert compressed + 1 < FRAME_BYTES_LIMIT, "message_bytes_max does not fit a frame of 16 MiB when compressed"  # noqa: S101
+        assert compressed + 1 < FRAME_BYTES_LIMIT, "message_bytes_max does not fit a frame of 16 MiB when compressed"
 
     @property
     def node_id(self) -> bytes:
@@ -160,8 +160,8 @@ class Connection:
     def encode(self, capability: str, code: int, payload: bytes) -> bytes:
         """Return the frame that carries one message; frames must be sent in the order they were encoded."""
         shared = self._by_name[capability]
-        assert 0 <= code < shared.length, f"code {code:#x} is outside {capability}/{shared.version}"  # noqa: S101
-        assert len(payload) <= self._local.message_bytes_max, f"own message of {len(payload)} bytes is over the limit"  # noqa: S101
+        assert 0 <= code < shared.length, f"code {code:#x} is outside {capability}/{shared.version}"
+        assert len(payload) <= self._local.message_bytes_max, f"own message of {len(payload)} bytes is over the limit"
         return self._encode(shared.offset + code, snappy.compress(payload))
 
     def ping(self) -> bytes:
@@ -180,7 +180,7 @@ class Connection:
         self._input.clear()
 
     def _encode(self, code: int, body: bytes) -> bytes:
-        assert self._writer is not None, "frames are sent after the handshake"  # noqa: S101
+        assert self._writer is not None, "frames are sent after the handshake"
         return self._writer.encode(code, body)
 
     def _take(self, size: int) -> bytes | None:
@@ -212,7 +212,7 @@ class Connection:
             ack, secrets = self._responder.accept()
             self._output += ack
         else:
-            assert self._initiator is not None, "one of the two roles"  # noqa: S101
+            assert self._initiator is not None, "one of the two roles"
             secrets = self._initiator.read_ack(packet)
         self._start_frames(secrets)
         return True
@@ -250,7 +250,7 @@ class Connection:
         if code != p2p.CODE_HELLO:
             raise PeerFault(f"first message has code {code:#x}, expected Hello")
         hello = p2p.decode_hello(body)
-        assert self.remote_id is not None, "the handshake names the other end"  # noqa: S101
+        assert self.remote_id is not None, "the handshake names the other end"
         p2p.validate_hello(hello, self.remote_id, self._own_id)
         self.shared = p2p.share_capabilities(self._local.capabilities, hello.capabilities)
         self._by_name = {shared.name: shared for shared in self.shared}

@@ -62,9 +62,9 @@ class FrameWriter:
 
     def encode(self, code: int, payload: bytes) -> bytes:
         """Return the frame of one message; the payload is taken as it is (compressed by the caller if at all)."""
-        assert 0 <= code < MESSAGE_CODE_LIMIT, f"message code {code:#x} does not fit one byte"  # noqa: S101
+        assert 0 <= code < MESSAGE_CODE_LIMIT, f"message code {code:#x} does not fit one byte"
         size = 1 + len(payload)
-        assert size < FRAME_BYTES_LIMIT, f"frame of {size} bytes does not fit three bytes of size"  # noqa: S101
+        assert size < FRAME_BYTES_LIMIT, f"frame of {size} bytes does not fit three bytes of size"
         header = self._aes.update(size.to_bytes(3, "big") + _HEADER_DATA)
         header_mac = self._mac.stir_header(header)
         code_byte = bytes((code,)) if code else _ZERO_CODE

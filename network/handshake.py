@@ -165,7 +165,7 @@ class Responder:
     def accept(self) -> tuple[bytes, Secrets]:
         """Return (ack packet to send, shared secrets)."""
         auth = self._auth
-        assert auth is not None, "read_auth comes before accept"  # noqa: S101
+        assert auth is not None, "read_auth comes before accept"
         remote = ecies.public_key_from_id(auth.initiator_id)
         token = ecies.shared_point_x(self._key, remote)
         try:

@@ -124,7 +124,7 @@ def share_capabilities(ours: Sequence[Capability], theirs: Sequence[tuple[str, i
         capability = best[name]
         shared.append(SharedCapability(name, capability.version, offset, capability.length))
         offset += capability.length
-    assert offset <= MESSAGE_CODE_LIMIT, "our own capabilities take more codes than a session has"  # noqa: S101
+    assert offset <= MESSAGE_CODE_LIMIT, "our own capabilities take more codes than a session has"
     if not shared:
         raise PeerFault(
             "no shared capability: it offers " + (", ".join(f"{n}/{v}" for n, v in theirs[:8]) or "none"),
