@@ -7,6 +7,7 @@ Never knows what a document says.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Sequence
 
@@ -30,12 +31,17 @@ from cocket.attestation.merkle import (
 DEPTH_MIN = 4  # a batch of one looks like a batch of sixteen
 DEPTH_MAX = 20  # a million documents in one transaction; the ledger's contract has the same bound
 SEED_BYTES = 32
+_COUNTRY = re.compile("[A-Z]{2}")
 ANY_COUNTRY = "ZZ"  # no importing country stated (ISO 3166 leaves ZZ to its users): any may use the certificate
 
 
 def country_hash(salt: bytes, country: str) -> bytes:
     """Return the salted hash of the importing country (ISO 3166 alpha-2, or ``ZZ`` for none stated)."""
-    if len(salt) != SALT_BYTES or len(country) != 2 or not country.isascii() or not country.isupper():
+    if (
+        len(salt) != SALT_BYTES
+        or len(country) != 2
+        or not (country.isascii() and country.isalpha() and country.isupper())
+    ):
         raise InvalidBatch(f"found country {country!r}; expected two capital letters and a salt of {SALT_BYTES} bytes")
     return keccak256(COUNTRY + salt + country.encode())
 

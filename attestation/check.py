@@ -6,7 +6,7 @@ was expected. No schema is ever fetched: what they refer to ships with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -75,10 +75,15 @@ def check(data: bytes, invoice_number: str | None = None) -> CheckReport:
         certificate = dialect.read(document)
     except Unreadable as error:
         return CheckReport((Finding("error", "date", error.pointer, error.found, error.expected),), None)
-    findings = tuple(islice(findings_of(certificate, invoice_number), FINDINGS_MAX))
-    if any(finding.severity == "error" for finding in findings):
+    noticed = sorted(findings_of(certificate, invoice_number), key=_is_no_error)  # errors first, none cut off by notes
+    findings = tuple(noticed[:FINDINGS_MAX])
+    if findings and findings[0].severity == "error":
         return CheckReport(findings, None)
     return CheckReport(findings, CheckedDocument(dialect, document, groups, certificate))
+
+
+def _is_no_error(finding: Finding) -> bool:
+    return finding.severity != "error"
 
 
 def require(data: bytes, invoice_number: str | None = None) -> CheckedDocument:
@@ -114,8 +119,3 @@ def _told(error: ValidationError) -> tuple[str, str]:
         case ValidationErrorKind.Type(types):
             return found, f"a value of type {' or '.join(types)}"
     return found, shown(error.message)
-
-
-def warnings_of(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the findings that do not refuse the document."""
-    return (finding for finding in findings if finding.severity != "error")
