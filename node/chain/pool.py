@@ -48,7 +48,7 @@ class _Entry:
 class _Sender:
     """One sender's transactions by nonce; those from ``nonce`` on without a gap are pending."""
 
-    __slots__ = ("bytes", "entries", "nonce", "pending_end", "queued_bytes")
+    __slots__ = ("bytes", "entries", "nonce", "pending_end", "queued_bytes", "turn")
 
     def __init__(self, nonce: int) -> None:
         self.nonce = nonce  # of the account at the head
@@ -56,6 +56,7 @@ class _Sender:
         self.bytes = 0
         self.pending_end = nonce  # the first nonce that is missing
         self.queued_bytes = 0
+        self.turn = 0  # whose is lower comes first
 
     def extend(self) -> None:
         """Take transactions behind a filled gap into the pending ones."""
@@ -143,17 +144,18 @@ class Pool:
     def pending(self, base_fee: int | None = None, count_max: int = 1 << 20) -> Iterator[Transaction]:
         """Yield pending transactions that pay ``base_fee``, by turns: one of each sender, then the next of each.
 
-        Senders come in the order in which their first pending transaction arrived; a sender's nonces in order. The
-        same pool gives the same order. Who skips one has to skip its sender's later ones too.
+        Senders come in the order in which they began to wait; who was in the last block begins anew. A sender's nonces
+        are in order. The same pool gives the same order. Who skips one has to skip its sender's later ones too.
         """
         with self._lock:
-            turns = [self._run(sender, base_fee or 0) for sender in self._senders.values()]
-        queues = deque(deque(run) for run in sorted((run for run in turns if run), key=lambda run: run[0].arrival))
+            senders = sorted(self._senders.values(), key=lambda sender: sender.turn)
+            runs = [_run(sender, base_fee or 0, count_max) for sender in senders]
+        queues = deque(deque(run) for run in runs if run)
         for _ in range(count_max):
             if not queues:
                 return
             queue = queues.popleft()
-            yield queue.popleft().transaction
+            yield queue.popleft()
             if queue:
                 queues.append(queue)
 
@@ -176,6 +178,7 @@ class Pool:
                     continue
                 account = state.account(address)
                 sender.nonce = account.nonce if account else 0
+                sender.turn = self._next_arrival()
                 for nonce in [nonce for nonce in sender.entries if nonce < sender.nonce]:
                     transaction = sender.entries[nonce].transaction
                     if transaction.hash in included:
@@ -233,13 +236,13 @@ class Pool:
             raise Refused(f"pool: {self._bytes} bytes wait, at most {limits.bytes_max} may: try again later")
         is_queued = transaction.nonce > sender.pending_end
         if is_queued and self._queued_bytes + size > limits.queued_bytes_max:
-            raise Refused(
-                f"pool: {self._queued_bytes} bytes wait behind gaps of nonces: send nonce {sender.pending_end}"
-            )
+            raise Refused(f"pool: {self._queued_bytes} bytes wait behind gaps: send nonce {sender.pending_end}")
         if old is not None:
             self._forget(old.transaction, "replaced by one that pays more")
-        self._arrivals += 1
-        sender.entries[transaction.nonce] = _Entry(transaction, old.arrival if old else self._arrivals)
+        arrival = old.arrival if old else self._next_arrival()
+        sender.entries[transaction.nonce] = _Entry(transaction, arrival)
+        if transaction.nonce == sender.pending_end == sender.nonce:
+            sender.turn = arrival
         self._by_hash[transaction.hash] = transaction
         self._drops.pop(transaction.hash, None)
         self._senders[transaction.sender] = sender
@@ -251,15 +254,9 @@ class Pool:
             sender.extend()
         self._queued_bytes += sender.queued_bytes - before
 
-    def _run(self, sender: _Sender, base_fee: int) -> list[_Entry]:
-        """Return the pending entries of a sender up to the first that does not pay."""
-        run = []
-        for nonce in range(sender.nonce, sender.pending_end):
-            entry = sender.entries[nonce]
-            if entry.transaction.fee_cap < base_fee:
-                break
-            run.append(entry)
-        return run
+    def _next_arrival(self) -> int:
+        self._arrivals += 1
+        return self._arrivals
 
     def _remove(self, transaction: Transaction, reason: str) -> None:
         del self._senders[transaction.sender].entries[transaction.nonce]
@@ -280,6 +277,17 @@ class Pool:
         self._queued_bytes += sender.queued_bytes - before
         if not sender.entries:
             del self._senders[address]
+
+
+def _run(sender: _Sender, base_fee: int, count_max: int) -> list[Transaction]:
+    """Return a sender's pending transactions up to the first that does not pay, at most ``count_max``."""
+    run = []
+    for nonce in range(sender.nonce, min(sender.pending_end, sender.nonce + count_max)):
+        transaction = sender.entries[nonce].transaction
+        if transaction.fee_cap < base_fee:
+            break
+        run.append(transaction)
+    return run
 
 
 def _validate_replacement(old: Transaction, new: Transaction) -> None:
