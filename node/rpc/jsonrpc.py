@@ -87,7 +87,7 @@ class Call:
     def start(self) -> Awaitable[object]:
         """Start a deferred call and return what to await."""
         started = self.method.handler(*self.arguments)
-        assert isinstance(started, Awaitable), f"{self.method.name} is deferred but returned no awaitable"  # noqa: S101
+        assert isinstance(started, Awaitable), f"{self.method.name} is deferred but returned no awaitable"
         return started
 
 
@@ -134,7 +134,7 @@ class Dispatcher:
     def __init__(self, methods: Iterable[Method], batch_length_max: int) -> None:
         self._methods: dict[str, Method] = {}
         for method in methods:
-            assert method.name not in self._methods, f"two methods are named {method.name}"  # noqa: S101
+            assert method.name not in self._methods, f"two methods are named {method.name}"
             self._methods[method.name] = method
         self._batch_length_max = batch_length_max
 

@@ -31,6 +31,9 @@ Page: TypeAlias = BaseRoute
 
 LOOPBACK_NAMES = ("localhost",)
 
+CHECKED_HOSTS_MAX = 64
+"""Allowed ``Host`` values that are remembered, so that they are not parsed again for each request."""
+
 STOP_GRACE_S = 2
 """So long may running requests go on when the server stops."""
 
@@ -67,6 +70,7 @@ class RpcApp:
         self._health = health
         self._limits = limits
         self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
+        self._checked_hosts: set[bytes | None] = set()
         own = [Route("/", self._about), Route("/health", self._answer_health)]
         self._pages = Starlette(routes=[*own, *routes])
 
@@ -118,6 +122,8 @@ class RpcApp:
 
     def _check_host(self, host: bytes | None) -> None:
         """Refuse a ``Host`` that is a name we were not told of: only names can be rebound, addresses cannot."""
+        if host in self._checked_hosts:
+            return
         if host is None:
             raise _HttpRefusal(400, "the Host header is missing")
         name = _host_name(host.decode("latin-1").lower())
@@ -180,6 +186,7 @@ class _BoundedHttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with a bound on the bytes and on the time of a request's headers."""
 
     limits: Limits = DEFAULT_LIMITS
+    _is_in_headers = False
     _header_bytes = 0
     _header_timer: asyncio.TimerHandle | None = None
 
@@ -191,28 +198,26 @@ class _BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_header_timer()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._is_in_headers:
+            self._header_bytes += len(data)
+            if self._header_bytes > self.limits.header_bytes_max:
+                self._give_up()
+            elif self._header_timer is None:
+                self._await_headers()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._is_in_headers = True
         self._header_bytes = 0
-        if self._header_timer is None:
-            self._await_headers()
-
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4)
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._is_in_headers = False
         self._stop_header_timer()
-        super().on_headers_complete()
-
-    def _count(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > self.limits.header_bytes_max:
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.limits.header_bytes_max:
             raise httptools.HttpParserError(f"headers exceed {self.limits.header_bytes_max} bytes")
+        super().on_headers_complete()
 
     def _await_headers(self) -> None:
         self._header_timer = self.loop.call_later(self.limits.request_s, self._give_up)
@@ -223,7 +228,7 @@ class _BoundedHttpProtocol(HttpToolsProtocol):
             self._header_timer = None
 
     def _give_up(self) -> None:
-        self._header_timer = None
+        self._stop_header_timer()
         self.transport.abort()
 
 

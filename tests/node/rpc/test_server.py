@@ -97,6 +97,19 @@ async def exchange(port: int, raw: bytes) -> Answer:
         await writer.wait_closed()
 
 
+async def read_to_end(port: int, raw: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(raw)
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionResetError):
+            await writer.wait_closed()
+
+
 def post(body: bytes, *, host: str = "127.0.0.1", kind: str = "application/json", path: str = "/") -> bytes:
     head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
@@ -216,21 +229,18 @@ def test_a_slow_body_is_given_up() -> None:
 
 def test_slow_headers_are_given_up() -> None:
     async def scenario(served: Served) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-        writer.write(b"POST / HTTP/1.1\r\nHost: 127.0")
-        with contextlib.suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        writer.close()
-        with contextlib.suppress(ConnectionResetError):
-            await writer.wait_closed()
+        for unfinished in (b"", b"POST / HTTP/1.1\r\nHost: 127.0"):
+            assert await read_to_end(served.port, unfinished) == b""
 
     run(scenario)
 
 
 def test_oversized_headers_are_refused() -> None:
     async def scenario(served: Served) -> None:
-        answer = await exchange(served.port, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 2100 + b"\r\n\r\n")
-        assert answer.status == 400
+        start = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "
+        assert (await exchange(served.port, start + b"x" * 2100 + b"\r\n\r\n")).status == 400
+        for endless in (start + b"x" * 2100, start + b"x\r\nX: " * 400):
+            assert await read_to_end(served.port, endless) == b""
 
     run(scenario)
 
