@@ -6,6 +6,7 @@ Numbers may be JSON integers, decimal strings or 0x strings, but never a form th
 """
 
 import json
+import re
 from typing import NoReturn
 
 from cocket.node.errors import InvalidGenesis
@@ -13,6 +14,11 @@ from cocket.node.errors import InvalidGenesis
 INT_DIGITS_MAX = 80
 """A 256-bit number has 78 decimal digits."""
 
+NESTING_MAX = 32
+"""A genesis has six levels. The decoder recurses on the C stack, and relies on a limit that libraries may have raised
+so far that a long row of brackets would end the process: so the depth is found first, without recursion."""
+
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
@@ -20,6 +26,8 @@ def parse_json(data: bytes, bytes_max: int) -> "Section":
     """Return the object that a JSON text of at most ``bytes_max`` bytes is; InvalidGenesis names what is off."""
     if len(data) > bytes_max:
         raise InvalidGenesis(f"genesis: found {len(data)} bytes, expected at most {bytes_max}")
+    if _nesting(data) > NESTING_MAX:
+        raise InvalidGenesis(f"genesis: found objects nested deeper than {NESTING_MAX}, expected a genesis file")
     try:
         value: object = json.loads(
             data.decode("utf-8-sig"),
@@ -32,8 +40,6 @@ def parse_json(data: bytes, bytes_max: int) -> "Section":
         raise InvalidGenesis(f"genesis: found bytes that are not UTF-8 at {error.start}, expected JSON") from None
     except json.JSONDecodeError as error:
         raise InvalidGenesis(f"genesis line {error.lineno} column {error.colno}: {error.msg}, expected JSON") from None
-    except RecursionError:
-        raise InvalidGenesis("genesis: found objects nested too deep, expected a genesis file") from None
     return Section("genesis", value)
 
 
@@ -180,6 +186,19 @@ class Section:
 
 class _Pairs(list[tuple[str, object]]):
     """A JSON object as read: its entries in order, also when a key stands twice."""
+
+
+def _nesting(data: bytes) -> int:
+    """Return how deep brackets outside of strings are nested."""
+    depth = deepest = 0
+    for token in _TOKEN.finditer(data):
+        mark = data[token.start()]
+        if mark in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif mark in b"]}":
+            depth -= 1
+    return deepest
 
 
 def _unique(pairs: list[tuple[str, object]]) -> _Pairs:

@@ -87,8 +87,8 @@ def configuration_hash(config: Mapping[str, object]) -> bytes:
     founding = {key: value for key, value in config.items() if key.lower() not in later}
     try:
         return keccak256(msgspec.json.encode(founding, order="sorted"))
-    except OverflowError:
-        raise InvalidGenesis("genesis.config: found a number above 2^64 - 1, expected it as a 0x string") from None
+    except UnicodeEncodeError:
+        raise InvalidGenesis("genesis.config: found half a surrogate pair in a string, expected Unicode text") from None
 
 
 def parse_genesis(data: bytes, *, is_foreign: bool = False) -> Genesis:
