@@ -12,8 +12,6 @@ Each message says what was found, what was expected and, where the reader can ac
 nothing.
 """
 
-# ruff: noqa: N818 - noun phrases that name what is wrong, without "Error" behind each.
-
 
 class NodeError(Exception):
     """The root of every error that the node raises on purpose."""

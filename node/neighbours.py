@@ -1,0 +1,323 @@
+"""The peers that speak eth/68: their Status, what they ask, what they bring, and what is announced to them.
+
+It joins ``protocols`` to sessions: decodes, serves from the ledger and the pool, feeds the follower and performs what
+it asks, relays transactions. Whether a block is right is the importer's to say. Runs on the event loop.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cocket.network.errors import DisconnectReason
+from cocket.network.session import Session
+from cocket.node.chain.block import Block
+from cocket.node.chain.hashing import keccak256
+from cocket.node.chain.header import Header
+from cocket.node.chain.ledger import Ledger
+from cocket.node.chain.pool import Pool
+from cocket.node.chain.transaction import Transaction
+from cocket.node.errors import InvalidTransaction, PeerError, Refused
+from cocket.node.protocols import eth, serve
+from cocket.node.protocols.follow import Ask, CaughtUp, DropPeer, Effect, Follower, FollowStatus, ImportBlock
+from cocket.node.relay import Known, Relay
+
+TICK_S = 1.0
+FLUSH_S = 0.05  # transactions wait so long to be told together
+STATUS_TIMEOUT_S = 10.0  # a peer that has not said its Status by then is dropped
+ANNOUNCE_DELAY_S = 0.3  # a validator has most blocks by its own commit; it hears of them late, lest it ask for them
+ADMISSIONS_MAX = 64  # messages of transactions that wait to be checked; more are dropped: they are announced again
+WANTED_MAX = 8192  # hashes asked for and not yet answered
+WANTED_S = 5.0  # after so long a hash may be asked of another peer
+
+
+class Shell(Protocol):
+    """What neighbours need of the node around them."""
+
+    def import_block(self, block: Block, block_hash: bytes) -> None:
+        """Verify a sealed block and make it the head; answer with upon_imported, upon_rejected or upon_postponed."""
+
+    def upon_ready(self, session: Session) -> None:
+        """A peer's Status fits ours."""
+
+    def upon_admitted(self, transaction: Transaction) -> None:
+        """A peer brought a transaction that is now in the pool."""
+
+    def upon_caught_up(self, number: int) -> None:
+        """No peer claims a block that we lack."""
+
+    def drop_peer(self, node_id: bytes, reason: str, *, is_fault: bool) -> None:
+        """End the session with a peer."""
+
+
+@dataclass(slots=True)
+class _Neighbour:
+    session: Session
+    joined_s: float
+    has_status: bool = False
+    known: Known = field(default_factory=Known)
+    height: int = 0
+    asked: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+
+
+class Neighbours:
+    """All eth/68 sessions of a node."""
+
+    def __init__(self, ledger: Ledger, pool: Pool, shell: Shell) -> None:
+        self._ledger = ledger
+        self._pool = pool
+        self._shell = shell
+        self._loop = asyncio.get_running_loop()
+        self._follower = Follower(ledger.head, ledger.head_hash, number_of=self._number_of)
+        self._neighbours: dict[bytes, _Neighbour] = {}
+        self._relay = Relay()
+        self._admission = ThreadPoolExecutor(max_workers=1, thread_name_prefix="admission")
+        self._admissions = 0
+        self._wanted: dict[bytes, float] = {}
+        self._request_id = 0
+        self._flush: asyncio.TimerHandle | None = None
+        self._announce: asyncio.TimerHandle | None = None
+        self._tick = self._loop.call_later(TICK_S, self._upon_tick)
+
+    def status(self) -> FollowStatus:
+        """Return how far catching up is."""
+        return self._follower.status()
+
+    def height_of(self, node_id: bytes) -> int | None:
+        """Return the greatest height a peer has told of."""
+        neighbour = self._neighbours.get(node_id)
+        return neighbour.height or None if neighbour is not None else None
+
+    def close(self) -> None:
+        """Stop timers and the admission thread."""
+        for handle in (self._tick, self._flush, self._announce):
+            if handle is not None:
+                handle.cancel()
+        self._admission.shutdown(wait=True, cancel_futures=True)
+
+    # -- sessions ----------------------------------------------------------------------------------------------------
+
+    def upon_session(self, session: Session) -> None:
+        """A session is open: say who we are."""
+        self._neighbours[session.node_id] = _Neighbour(session, self._loop.time())
+        genesis = self._ledger.genesis
+        self._send(session, eth.status_of(genesis, genesis.spec.chain_id, self._ledger.head, self._ledger.head_hash))
+
+    def upon_closed(self, session: Session) -> None:
+        """A session is over."""
+        neighbour = self._neighbours.pop(session.node_id, None)
+        if neighbour is not None and neighbour.has_status:
+            self._perform(self._follower.upon_gone(session.node_id, self._loop.time()))
+
+    def upon_message(self, session: Session, code: int, payload: bytes) -> None:
+        """Take one eth message.
+
+        :raises PeerError: it is malformed or out of place.
+        """
+        neighbour = self._neighbours.get(session.node_id)
+        if neighbour is None or neighbour.session is not session:
+            return
+        message = eth.decode_message(code, payload)
+        if isinstance(message, eth.Status):
+            self._take_status(neighbour, message)
+            return
+        if not neighbour.has_status:
+            raise PeerError(f"eth: found message {code:#04x}, expected Status first")
+        node_id, now_s = session.node_id, self._loop.time()
+        match message:
+            case eth.GetBlockHeaders() | eth.GetBlockBodies() | eth.GetReceipts() | eth.GetPooledTransactions():
+                session.send(eth.NAME, *serve.answer(message, self._ledger, self._pool))
+            case eth.BlockHeaders():
+                self._perform(self._follower.upon_headers(node_id, message, now_s))
+            case eth.BlockBodies():
+                self._perform(self._follower.upon_bodies(node_id, message, now_s))
+            case eth.NewBlock():
+                neighbour.height = max(neighbour.height, message.block.header.number)
+                self._perform(self._follower.upon_new_block(node_id, message, now_s))
+            case eth.NewBlockHashes():
+                neighbour.height = max([neighbour.height, *(number for _, number in message.blocks)])
+                self._perform(self._follower.upon_new_block_hashes(node_id, message, now_s))
+            case eth.Transactions():
+                self._admit(neighbour, message.transactions)
+            case eth.NewPooledTransactionHashes():
+                self._ask_for(neighbour, message)
+            case eth.PooledTransactions():
+                if neighbour.asked.pop(message.request_id, None) is None:
+                    raise PeerError(f"eth: pooled transactions with id {message.request_id}, which was not asked")
+                self._admit(neighbour, message.transactions)
+            case eth.Receipts():
+                raise PeerError("eth: receipts that nobody asked for")
+
+    def _take_status(self, neighbour: _Neighbour, status: eth.Status) -> None:
+        if neighbour.has_status:
+            raise PeerError("eth: found a second Status")
+        genesis = self._ledger.genesis
+        eth.validate_status(status, genesis, genesis.spec.chain_id, self._ledger.head)
+        neighbour.has_status = True
+        pending = self._pool.content()
+        for transaction in pending:  # it may have none of what waits here
+            self._relay.add_relayed(transaction)
+        self._plan_flush()
+        self._shell.upon_ready(neighbour.session)
+        self._perform(self._follower.upon_joined(neighbour.session.node_id, status, self._loop.time()))
+
+    # -- blocks ------------------------------------------------------------------------------------------------------
+
+    def upon_head(self, head: Header, head_hash: bytes) -> None:
+        """Our head moved: the follower goes on from there, and peers hear of it."""
+        self._perform(self._follower.upon_head(head, head_hash, self._loop.time()))
+        block: Block | None = None
+        for node_id, neighbour in self._neighbours.items():
+            if not neighbour.has_status or neighbour.height >= head.number or self._votes(neighbour):
+                continue
+            block = block or self._ledger.block_by_hash(head_hash)
+            self._send_block(node_id, block)
+        if self._announce is None:
+            self._announce = self._loop.call_later(ANNOUNCE_DELAY_S, self._announce_head)
+
+    def send_head(self, node_id: bytes) -> None:
+        """Send our head to a peer that is behind."""
+        self._send_block(node_id, self._ledger.block_by_hash(self._ledger.head_hash))
+
+    def upon_imported(self, block_hash: bytes, header: Header) -> None:
+        """A block that the follower brought is the head or was there already."""
+        self._perform(self._follower.upon_imported(block_hash, header, self._loop.time()))
+
+    def upon_rejected(self, block_hash: bytes, reason: str) -> None:
+        """A block that the follower brought is bad."""
+        self._perform(self._follower.upon_rejected(block_hash, reason, self._loop.time()))
+
+    def upon_postponed(self, block_hash: bytes) -> None:
+        """A block that the follower brought could not be checked now."""
+        self._perform(self._follower.upon_postponed(block_hash, self._loop.time()))
+
+    def _votes(self, neighbour: _Neighbour) -> bool:
+        return "istanbul" in neighbour.session.capabilities
+
+    def _announce_head(self) -> None:
+        self._announce = None
+        head = self._ledger.head
+        message = eth.NewBlockHashes(((self._ledger.head_hash, head.number),))
+        for neighbour in self._neighbours.values():
+            if neighbour.has_status and neighbour.height < head.number and self._votes(neighbour):
+                self._send(neighbour.session, message)
+
+    def _send_block(self, node_id: bytes, block: Block | None) -> None:
+        neighbour = self._neighbours.get(node_id)
+        if neighbour is not None and neighbour.has_status and block is not None:
+            difficulty = eth.total_difficulty(self._ledger.genesis, block.header.number)
+            self._send(neighbour.session, eth.NewBlock(block, difficulty))
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Ask():
+                    neighbour = self._neighbours.get(effect.peer)
+                    if neighbour is not None:
+                        self._send(neighbour.session, effect.message)
+                case ImportBlock():
+                    self._shell.import_block(effect.block, effect.block_hash)
+                case DropPeer():
+                    self._shell.drop_peer(effect.peer, effect.reason, is_fault=effect.is_fault)
+                case CaughtUp():
+                    self._shell.upon_caught_up(effect.number)
+
+    # -- transactions ------------------------------------------------------------------------------------------------
+
+    def announce_transaction(self, transaction: Transaction) -> None:
+        """A client brought a transaction here: the peers get it soon."""
+        if self._relay.add_own(transaction):
+            self._plan_flush()
+
+    def _admit(self, neighbour: _Neighbour, raws: Sequence[bytes]) -> None:
+        """Check what a peer brought on the admission thread; what enters the pool is announced further."""
+        fresh = []
+        for raw in raws:
+            hash_ = keccak256(raw)
+            neighbour.known.add(hash_)
+            self._wanted.pop(hash_, None)
+            if self._pool.get(hash_) is None:
+                fresh.append(raw)
+        if not fresh or self._admissions >= ADMISSIONS_MAX:
+            return
+        self._admissions += 1
+        future = self._admission.submit(self._add_all, fresh)
+        future.add_done_callback(
+            lambda done: (
+                self._loop.call_soon_threadsafe(self._upon_admitted, done.result())
+                if not done.cancelled() and not self._loop.is_closed()
+                else None
+            )
+        )
+
+    def _add_all(self, raws: Sequence[bytes]) -> list[Transaction]:
+        admitted = []
+        for raw in raws:
+            try:
+                transaction = self._pool.get(self._pool.add(raw))
+            except (InvalidTransaction, Refused):
+                continue  # the pool remembers why; a peer with another head may honestly think otherwise
+            if transaction is not None:
+                admitted.append(transaction)
+        return admitted
+
+    def _upon_admitted(self, transactions: list[Transaction]) -> None:
+        self._admissions -= 1
+        for transaction in transactions:
+            self._shell.upon_admitted(transaction)
+            if self._relay.add_relayed(transaction):
+                self._plan_flush()
+
+    def _ask_for(self, neighbour: _Neighbour, message: eth.NewPooledTransactionHashes) -> None:
+        now_s = self._loop.time()
+        wanted: list[bytes] = []
+        for hash_ in message.hashes:
+            neighbour.known.add(hash_)
+            if len(self._wanted) >= WANTED_MAX:
+                break
+            if self._wanted.get(hash_, now_s) > now_s or hash_ in wanted:
+                continue
+            if self._pool.get(hash_) is None and self._ledger.transaction_location(hash_) is None:
+                self._wanted[hash_] = now_s + WANTED_S
+                wanted.append(hash_)
+        for start in range(0, len(wanted), serve.TRANSACTIONS_MAX):
+            self._request_id += 1
+            hashes = tuple(wanted[start : start + serve.TRANSACTIONS_MAX])
+            neighbour.asked[self._request_id] = hashes
+            self._send(neighbour.session, eth.GetPooledTransactions(self._request_id, hashes))
+
+    def _plan_flush(self) -> None:
+        if self._flush is None and not self._relay.is_empty():
+            self._flush = self._loop.call_later(FLUSH_S, self._tell_transactions)
+
+    def _tell_transactions(self) -> None:
+        self._flush = None
+        for neighbour in self._neighbours.values():
+            if neighbour.has_status:
+                for message in self._relay.messages_for(neighbour.known):
+                    self._send(neighbour.session, message)
+        self._relay.clear()
+
+    # -- shared ------------------------------------------------------------------------------------------------------
+
+    def _send(self, session: Session, message: eth.Message) -> None:
+        session.send(eth.NAME, *eth.encode_message(message))
+
+    def _number_of(self, block_hash: bytes) -> int | None:
+        header = self._ledger.header_by_hash(block_hash)
+        return None if header is None else header.number
+
+    def _upon_tick(self) -> None:
+        self._tick = self._loop.call_later(TICK_S, self._upon_tick)
+        now_s = self._loop.time()
+        for node_id, neighbour in tuple(self._neighbours.items()):
+            if not neighbour.has_status and now_s - neighbour.joined_s > STATUS_TIMEOUT_S:
+                self._shell.drop_peer(node_id, f"no Status within {STATUS_TIMEOUT_S:.0f} s", is_fault=False)
+        self._wanted = {hash_: until for hash_, until in self._wanted.items() if until > now_s}
+        self._perform(self._follower.upon_tick(now_s))
+
+
+def goodbye_reason(is_fault: bool) -> DisconnectReason:
+    """Return devp2p's word for why a peer is dropped."""
+    return DisconnectReason.SUBPROTOCOL_ERROR if is_fault else DisconnectReason.USELESS_PEER

@@ -1,0 +1,481 @@
+"""The shell: one node. It owns clock, store, peers and keys; feeds the cores what happens and performs what they ask.
+
+The only module that logs. Everything runs on one event loop beside the block worker and RPC's own threads. A NodeFault,
+wherever it appears, stops the node: going on after a failed disk or a broken invariant could sign something false.
+"""
+
+import asyncio
+import platform
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Coroutine, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from cocket.network.enode import Enode, format_enode, parse_enode
+from cocket.network.errors import DisconnectReason, NetworkError, PeerFault
+from cocket.network.peers import EventKind, NetworkEvent, PeerNetwork
+from cocket.network.session import Ending, Session
+from cocket.node.chain.block import Block
+from cocket.node.chain.builder import Builder
+from cocket.node.chain.header import Header, round_of
+from cocket.node.chain.importer import Importer, UnknownParent
+from cocket.node.chain.ledger import ExecutedBlock, Ledger
+from cocket.node.chain.permission import PermissionRule
+from cocket.node.chain.pool import Pool, PoolLimits
+from cocket.node.chain.spec import Genesis, parse_genesis
+from cocket.node.chain.transaction import Transaction
+from cocket.node.config import Home, Settings
+from cocket.node.consensus.effects import Rejected
+from cocket.node.errors import InvalidBlock, NodeFault, PeerError, Refused
+from cocket.node.keystore import load_key, read_passphrase
+from cocket.node.log import Log, open_log
+from cocket.node.neighbours import Neighbours, goodbye_reason
+from cocket.node.ports import LedgerExecutor, LoopTimers, WallClock
+from cocket.node.protocols import eth, istanbul
+from cocket.node.roster import Roster, read_roster
+from cocket.node.rpc.gateway import RpcGateway
+from cocket.node.rpc.status import PeerStatus, SyncProgress
+from cocket.node.signer import KeySigner, Signer
+from cocket.node.store.home import DataFolder
+from cocket.node.store.journal import SigningJournal
+from cocket.node.store.level import LevelStore
+from cocket.node.validator import Validator
+from cocket.node.worker import BlockWorker
+
+BUILD_SHARE = 0.25  # of the base round timeout: the proposer's time to make a block
+HOLD_OFF_S = 30.0  # a peer that broke the protocol is not let in again for so long
+
+
+class Node:
+    """One node of a network."""
+
+    def __init__(
+        self, home: Home, settings: Settings, genesis: Genesis, node_key: bytes, signer: Signer | None, log: Log
+    ) -> None:
+        """Open the home's data; nothing listens yet.
+
+        :raises Refused: another process uses the home, or its data belong to another network or validator.
+        :raises NodeFault: the disk fails or the data are damaged.
+        """
+        self._log = log
+        self._settings = settings
+        self._signer = signer
+        self._loop = asyncio.get_running_loop()
+        self._folder = DataFolder(home.data)
+        self._store = LevelStore(self._folder.chain)
+        self.ledger = Ledger(self._store, genesis, None if signer is None else signer.address)
+        permission = PermissionRule(self.ledger)
+        self.pool = Pool(self.ledger, permission, PoolLimits(bytes_max=settings.pool.bytes_max))
+        self._importer = Importer(self.ledger, permission, known=self.pool.get, on_commit=self._settle)
+        builder = Builder(self.ledger, permission, self.pool, time.monotonic)
+        self._worker = BlockWorker(self._loop)
+        self._roster = read_roster(self.ledger, Roster())
+        self._founders = frozenset(read_roster(self.ledger, Roster(), genesis.header).enodes)
+        self._ready: set[bytes] = set()
+        self._told = self.ledger.head.number
+        self._stopping = asyncio.Event()
+        self._fault: NodeFault | None = None
+        self._validator: Validator | None = None
+        self._timers: LoopTimers | None = None
+        self._static: tuple[Enode, ...] = tuple(parse_enode(text) for text in settings.peers.static)
+        self._neighbours = Neighbours(self.ledger, self.pool, self)
+        self._voters: dict[bytes, dict[bytes, Session]] = {}
+        self._network = PeerNetwork(
+            node_key,
+            client_version(),
+            [eth.CAPABILITY, *([] if signer is None else [istanbul.CAPABILITY])],
+            (settings.peers.host, settings.peers.port),
+            self._may_connect,
+            on_session=self._upon_session,
+            on_message=self._upon_message,
+            on_closed=self._upon_closed,
+            on_event=self._upon_network_event,
+        )
+        self._rpc = RpcGateway(
+            self.ledger,
+            self.pool,
+            self,
+            host=settings.rpc.host,
+            port=settings.rpc.port,
+            allowed_hosts=settings.rpc.allowed_hosts,
+            on_transaction=self._neighbours.announce_transaction,
+            on_fault=lambda method, error: log.error("rpc fault", method=method, error=repr(error)),
+        )
+        if signer is not None:
+            self._validator = self._make_validator(signer, builder)
+
+    def _make_validator(self, signer: Signer, builder: Builder) -> Validator:
+        spec = self.ledger.genesis.spec
+        self._journal = SigningJournal(self._folder.journal, self.ledger.genesis.hash, signer.address)
+        self._timers = LoopTimers(self._loop, lambda timer, height, turn: self._duty().on_timer(timer, height, turn))
+        executor = LedgerExecutor(
+            self._worker,
+            self.ledger,
+            self._importer,
+            builder,
+            signer.address,
+            spec.request_timeout_s * BUILD_SHARE,
+            self._duty,
+        )
+        return Validator(
+            block_period_s=spec.block_period_s,
+            request_timeout_ms=spec.request_timeout_s * 1000,
+            request_timeout_max_ms=spec.request_timeout_max_s * 1000,
+            signer=signer,
+            journal=self._journal,
+            clock=WallClock(),
+            timers=self._timers,
+            transport=self,
+            executor=executor,
+            chain=self,
+            observer=self,
+        )
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until ``stop``; return after everything is closed.
+
+        :raises NodeFault: what stopped the node against its will.
+        """
+        self._loop.set_exception_handler(self._upon_exception)
+        try:
+            await self._rpc.start()
+            self._network.update_known(self._known_enodes())
+            await self._network.start()
+            head = self.ledger.head
+            self._log.info(
+                "node started",
+                version=client_version(),
+                genesis=_short(self.ledger.genesis.hash),
+                height=head.number,
+                validator=None if self._signer is None else "0x" + self._signer.address.hex(),
+                rpc=f"http://{self._settings.rpc.host}:{self._rpc.port}",
+                enode=self.enode(),
+            )
+            if self._validator is not None:
+                self._validator.start(head, self.ledger.validators_after(head))
+                if self._validator.status().is_watching:
+                    self._log.warning("watching only: the signing journal is missing or older than the chain")
+            await self._stopping.wait()
+        finally:
+            await self._close()
+        if self._fault is not None:
+            raise self._fault
+
+    def stop(self) -> None:
+        """End ``run``; may be called more than once."""
+        self._stopping.set()
+
+    async def _close(self) -> None:
+        if self._timers is not None:
+            self._timers.cancel_all()
+        await self._rpc.stop()
+        await self._network.close()
+        self._neighbours.close()
+        await asyncio.to_thread(self._worker.close)
+        if self._validator is not None:
+            self._journal.close()
+        self.ledger.close()
+        self._folder.release()
+        self._log.info("node stopped", height=self.ledger.head.number)
+
+    def _fail(self, fault: NodeFault) -> None:
+        if self._fault is None:
+            self._fault = fault
+            self._log.error("node fault", reason=str(fault))
+        self.stop()
+
+    def _upon_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Whatever a callback raised: a NodeFault stops the node, anything else is a fault of ours to report."""
+        error = context.get("exception")
+        if isinstance(error, NodeFault):
+            self._fail(error)
+        elif isinstance(error, BaseException):
+            self._log.error("unexpected", error=repr(error), trace="".join(traceback.format_exception(error)))
+        else:
+            self._log.warning("event loop", message=str(context.get("message")))
+
+    def _duty(self) -> Validator:
+        assert self._validator is not None
+        return self._validator
+
+    # -- the head ----------------------------------------------------------------------------------------------------
+
+    def commit(self, block: Block) -> None:
+        """Store a block that consensus decided (``Validator``'s port)."""
+
+        def done(header: Header | None, error: BaseException | None) -> None:
+            if isinstance(error, NodeFault):
+                raise error
+            if header is None:
+                # A quorum sealed what we hold to be invalid: one of us is broken, and going on could fork.
+                raise NodeFault(f"block {block.header.number} is sealed but does not import: {error}") from error
+            self._upon_head(header)
+
+        self._worker.run(lambda: self._importer.import_block(block), done)
+
+    def import_block(self, block: Block, block_hash: bytes) -> None:
+        """Store a block that a peer brought, if it is right (``Neighbours``' port)."""
+
+        def done(header: Header | None, error: BaseException | None) -> None:
+            match error:
+                case None:
+                    assert header is not None
+                    self._upon_head(header)
+                    self._neighbours.upon_imported(block_hash, header)
+                case UnknownParent() | Refused():
+                    self._log.warning("import postponed", height=block.header.number, reason=str(error))
+                    self._neighbours.upon_postponed(block_hash)
+                case InvalidBlock():
+                    self._log.warning("block refused", height=block.header.number, reason=str(error))
+                    self._neighbours.upon_rejected(block_hash, str(error))
+                case _:
+                    raise error
+
+        self._worker.run(lambda: self._importer.import_block(block, int(time.time())), done)
+
+    def _settle(self, executed: ExecutedBlock) -> None:
+        self.pool.on_block(executed.transactions)
+
+    def _upon_head(self, header: Header) -> None:
+        """Tell everybody of a new head, once."""
+        head = self.ledger.head
+        if header.number <= self._told or header.number != head.number:
+            return
+        self._told = header.number
+        head_hash = self.ledger.head_hash
+        follow = self._neighbours.status()
+        self._log.info(
+            "block",
+            height=header.number,
+            hash=_short(head_hash),
+            round=round_of(header),
+            gas=header.gas_used,
+            pool=sum(self.pool.status()),
+            peers=len(self._network.sessions),
+            behind=max(0, follow.highest - header.number),
+        )
+        self._refresh_roster()
+        if self._validator is not None:
+            self._validator.on_new_head(header, self.ledger.validators_after(header))
+        self._neighbours.upon_head(header, head_hash)
+        self._rpc.on_block(header)
+
+    # -- peers -------------------------------------------------------------------------------------------------------
+
+    def _may_connect(self, node_id: bytes) -> bool:
+        if node_id in self._roster.enodes or any(enode.node_id == node_id for enode in self._static):
+            return True
+        # While behind, the list of the genesis still counts: the nodes that can bring us level may be older members.
+        return node_id in self._founders and not self._neighbours.status().is_level
+
+    def _known_enodes(self) -> list[Enode]:
+        return [*self._roster.enodes.values(), *self._static]
+
+    def _refresh_roster(self) -> None:
+        try:
+            roster = read_roster(self.ledger, self._roster)
+        except Refused as error:
+            self._log.warning("roster not read", reason=str(error))
+            return
+        if roster is self._roster:
+            return
+        for voter, sessions in tuple(self._voters.items()):
+            for session in tuple(sessions.values()):
+                if roster.address_of(session.node_id) != voter:
+                    self._remove_voter(session)
+        self._roster = roster
+        self._network.update_known(self._known_enodes())
+        for session in self._network.sessions.values():
+            self._add_voter(session)
+
+    def upon_ready(self, session: Session) -> None:
+        """A peer's Status fits ours (``Neighbours``' port)."""
+        self._ready.add(session.node_id)
+        self._add_voter(session)
+
+    def upon_admitted(self, transaction: Transaction) -> None:
+        """A peer brought a transaction that is now in the pool (``Neighbours``' port)."""
+        self._rpc.on_transaction(transaction.hash)
+
+    def upon_caught_up(self, number: int) -> None:
+        """No peer claims a block that we lack (``Neighbours``' port)."""
+        self._log.info("level with all peers", height=number)
+
+    def drop_peer(self, node_id: bytes, reason: str, *, is_fault: bool) -> None:
+        """End the session with a peer (``Neighbours``' port)."""
+        self._log.warning("peer dropped", peer=self._name(node_id), reason=reason)
+        self._network.disconnect(node_id, goodbye_reason(is_fault), reason, HOLD_OFF_S if is_fault else 0.0)
+
+    def _upon_session(self, session: Session) -> None:
+        self._neighbours.upon_session(session)
+
+    def _upon_closed(self, session: Session, _ending: Ending) -> None:
+        self._ready.discard(session.node_id)
+        self._remove_voter(session)
+        self._neighbours.upon_closed(session)
+
+    def _upon_message(self, session: Session, capability: str, code: int, payload: bytes) -> None:
+        try:
+            if capability == eth.NAME:
+                self._neighbours.upon_message(session, code, payload)
+            elif self._validator is not None and session.node_id in self._ready:
+                kind = istanbul.parse_code(code, payload)
+                self._validator.on_message(self._roster.address_of(session.node_id), kind, payload)
+        except PeerError as error:
+            self._network.disconnect(session.node_id, DisconnectReason.SUBPROTOCOL_ERROR, str(error), HOLD_OFF_S)
+            raise PeerFault(str(error), DisconnectReason.SUBPROTOCOL_ERROR) from error
+
+    def _add_voter(self, session: Session) -> None:
+        if self._validator is None or istanbul.NAME not in session.capabilities or session.node_id not in self._ready:
+            return
+        address = self._roster.address_of(session.node_id)
+        sessions = self._voters.setdefault(address, {})
+        is_first = not sessions
+        sessions[session.node_id] = session
+        if is_first:
+            self._validator.on_peer_connected(address)
+
+    def _remove_voter(self, session: Session) -> None:
+        for address, sessions in tuple(self._voters.items()):
+            if sessions.get(session.node_id) is session:
+                del sessions[session.node_id]
+                if not sessions:
+                    del self._voters[address]
+                    self._duty().on_peer_disconnected(address)
+
+    def send(self, address: bytes, code: int, payload: bytes) -> None:
+        """Send a consensus message to a validator's nodes (``Validator``'s port)."""
+        for session in tuple(self._voters.get(address, {}).values()):
+            session.send(istanbul.NAME, code, payload)
+
+    def peer_ahead(self, address: bytes, height: int) -> None:
+        """A validator votes on a later height (``Validator``'s port): the follower hears of it by announcement."""
+        self._log.debug("peer ahead", peer=self._country(address), height=height)
+
+    def peer_behind(self, address: bytes, height: int) -> None:
+        """A validator still votes on a height that is final here (``Validator``'s port)."""
+        self._log.debug("peer behind", peer=self._country(address), height=height)
+        for node_id in tuple(self._voters.get(address, {})):
+            self._neighbours.send_head(node_id)
+
+    def rejected(self, note: Rejected) -> None:
+        """A consensus message broke a rule of the present state (``Validator``'s port)."""
+        self._log.debug(
+            "vote rejected",
+            kind=note.code.name,
+            height=note.height,
+            round=note.round,
+            author=self._country(note.author),
+            reason=note.reason,
+        )
+
+    def _upon_network_event(self, event: NetworkEvent) -> None:
+        write = self._log.info if event.kind in (EventKind.OPENED, EventKind.CLOSED) else self._log.debug
+        write(event.kind.value, peer=self._name(event.node_id) or event.remote, detail=event.detail)
+
+    def _name(self, node_id: bytes) -> str:
+        return self._country(self._roster.address_of(node_id)) if node_id else ""
+
+    def _country(self, address: bytes) -> str:
+        return self._roster.countries.get(address) or "0x" + address.hex()
+
+    # -- what RPC asks (``NodeStatus``) --------------------------------------------------------------------------------
+
+    def client_version(self) -> str:
+        """Return name, version and platform."""
+        return client_version()
+
+    def is_listening(self) -> bool:
+        """Whether peers can connect."""
+        return self._network.port != 0
+
+    def peers(self) -> Sequence[PeerStatus]:
+        """Return the connected peers."""
+        return [
+            PeerStatus(
+                peer.node_id,
+                peer.remote,
+                peer.client_id,
+                not peer.is_outbound,
+                self._neighbours.height_of(peer.node_id),
+            )
+            for peer in self._network.status().peers
+        ]
+
+    def sync_progress(self) -> SyncProgress | None:
+        """Return the progress while catching up."""
+        follow = self._neighbours.status()
+        return None if follow.highest <= follow.head + 1 else SyncProgress(follow.start, follow.head, follow.highest)
+
+    def round(self) -> int | None:
+        """Return the round of the height being decided."""
+        if self._validator is None:
+            return None
+        status = self._validator.status()
+        return status.round if status.is_validator else None
+
+    def address(self) -> bytes | None:
+        """Return the validator address."""
+        return None if self._signer is None else self._signer.address
+
+    def enode(self) -> str | None:
+        """Return where peers reach this node."""
+        if not self._network.port:
+            return None
+        return format_enode(Enode(self._network.node_id, self._settings.peers.host, self._network.port))
+
+
+def client_version() -> str:
+    """Return what this node says it is, to peers and clients."""
+    return f"cocket/v{version('cocket')}/{sys.platform}-{platform.machine()}/python{platform.python_version()}"
+
+
+def run_node(path: Path, *, json_log: bool = False) -> None:
+    """Run the node of a home until SIGINT or SIGTERM.
+
+    :raises Refused: the home belongs to another network, validator or process.
+    :raises NodeFault: settings, keys, disk or data are unusable.
+    """
+    home = Home(path)
+    settings = home.settings()
+    log = open_log(settings.log_level, as_json=json_log, node=settings.name or path.name)
+    try:
+        genesis = parse_genesis(home.genesis.read_bytes())
+    except FileNotFoundError:
+        raise NodeFault(f"{home.genesis}: no genesis there; `cocket genesis confirm` installs it") from None
+    if settings.genesis_hash and settings.genesis_hash != "0x" + genesis.hash.hex():
+        raise Refused(
+            f"{home.genesis}: its hash is 0x{genesis.hash.hex()}, but this authority confirmed "
+            f"{settings.genesis_hash}; put the confirmed file back"
+        )
+    passphrase = read_passphrase(path / settings.keys.passphrase_file)
+    node_key = load_key(path / settings.keys.node, passphrase)
+    signer = KeySigner(load_key(path / settings.keys.validator, passphrase)) if settings.validates else None
+
+    async def main() -> None:
+        node = Node(home, settings, genesis, node_key, signer, log)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, node.stop)
+        try:
+            await node.run()
+        except NetworkError as error:
+            raise NodeFault(str(error)) from error
+
+    _run(main())
+
+
+def _run(main: Coroutine[object, object, None]) -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+def _short(hash_: bytes) -> str:
+    return "0x" + hash_.hex()[:16]
