@@ -36,12 +36,17 @@ class View(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One value's name and type: ``wire`` is the ABI type with addresses as uint160, ``parts`` a tuple's components."""
+    """One value's name and type.
+
+    ``wire`` is the ABI type with addresses as uint160, ``parts`` are a tuple's components, ``size`` is the number of
+    bytes of an address or of fixed bytes.
+    """
 
     name: str
     type: str
     wire: str
     parts: tuple["Parameter", ...]
+    size: int | None
     indexed: bool
 
 
@@ -180,18 +185,25 @@ def _parameter(entry: Mapping[str, object]) -> Parameter:
     else:
         canonical = type_name
         wire = type_name.replace("address", "uint160")
-    return Parameter(str(entry["name"]), canonical, wire, parts, bool(entry.get("indexed", False)))
+    return Parameter(str(entry["name"]), canonical, wire, parts, _size(canonical), bool(entry.get("indexed", False)))
 
 
 def _element(parameter: Parameter) -> Parameter | None:
     if not parameter.type.endswith("[]"):
         return None
-    return Parameter(parameter.name, parameter.type[:-2], parameter.wire[:-2], parameter.parts, False)
+    return Parameter(
+        parameter.name, parameter.type[:-2], parameter.wire[:-2], parameter.parts, _size(parameter.type[:-2]), False
+    )
+
+
+def _size(type_name: str) -> int | None:
+    if type_name == "address":
+        return 20
+    digits = type_name.removeprefix("bytes")
+    return int(digits) if digits != type_name and digits.isdigit() else None
 
 
 def _to_wire(where: str, parameter: Parameter, value: object) -> object:
-    if "address" not in parameter.type:
-        return value
     if element := _element(parameter):
         if not isinstance(value, Sequence) or isinstance(value, bytes | str):
             raise MalformedValue(f"{where}: {parameter.name}: {value!r} is not a sequence")
@@ -200,9 +212,14 @@ def _to_wire(where: str, parameter: Parameter, value: object) -> object:
         if not isinstance(value, Sequence) or len(value) != len(parameter.parts):
             raise MalformedValue(f"{where}: {parameter.name}: {value!r} is not a {parameter.type}")
         return tuple(_to_wire(where, part, item) for part, item in zip(parameter.parts, value, strict=True))
-    if not isinstance(value, bytes) or len(value) != 20:
-        raise MalformedValue(f"{where}: {parameter.name}: {value!r} is not an address of 20 bytes")
-    return int.from_bytes(value, "big")
+    if parameter.size is None:
+        return value
+    # The encoder would fill up what is too short, without a word.
+    if not isinstance(value, bytes) or len(value) != parameter.size:
+        raise MalformedValue(
+            f"{where}: {parameter.name}: {value!r} is not a value of {parameter.size} bytes ({parameter.type})"
+        )
+    return int.from_bytes(value, "big") if parameter.type == "address" else value
 
 
 def _from_wire(parameter: Parameter, value: object) -> object:
