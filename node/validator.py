@@ -29,7 +29,7 @@ from typing import Final, Protocol
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.hashing import keccak256
-from cocket.node.chain.header import Header
+from cocket.node.chain.header import Header, round_of
 from cocket.node.consensus import qbft
 from cocket.node.consensus.effects import (
     AbortExecution,
@@ -293,6 +293,8 @@ class Validator:
 
     def on_built(self, height: int, round_number: int, block: Block | None) -> None:
         """Answer ``Executor.build``: the unsealed block, or None when there is none (aborted, failed)."""
+        if block is not None and (block.header.number, round_of(block.header)) != (height, round_number):
+            raise NodeFault(f"builder: found block {block.header.number}, expected {height} of round {round_number}")
         self._feed(BlockBuilt(height, round_number, block))
 
     def on_validated(
