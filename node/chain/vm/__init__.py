@@ -13,6 +13,7 @@ ExecutionAborted      an execution was stopped by ``abort`` or its deadline
 """
 
 import os
+import sys
 
 # Before the first import of eth: it takes pycryptodome, which is slower, when nobody says otherwise.
 os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
@@ -38,3 +39,7 @@ __all__ = [
 ]
 
 validate_backends()
+
+# py_ecc raises Python's recursion limit to 100,000 when imported, and then a JSON text of 50,000 brackets overflows
+# the C stack in any decoder. 1,024 calls within calls need some 7,000 frames.
+sys.setrecursionlimit(12_288)

@@ -1,7 +1,8 @@
-"""Code as an execution walks it: where it stands, and where it may jump to.
+"""Code as an execution walks it: where it stands, what it pushes, and where it may jump to.
 
 This module alone analyses code. py-evm's stream asks for each jump by recursion, which a long run of PUSH1 drives
-beyond Python's limit, and forgets its answers with each call; here one pass finds all destinations, kept by code.
+beyond Python's limit, and forgets its answers with each call. Here one pass finds all destinations at the first jump,
+a PUSH is read once, and both are kept by code.
 """
 
 import re
@@ -10,59 +11,61 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
 
-_STOP: Final = 0x00
 _JUMPDEST: Final = 0x5B
 _PUSH0: Final = 0x5F
 _JUMPDEST_OR_PUSH: Final = re.compile(rb"[\x5b\x60-\x7f]")
-_ANALYSES_MAX: Final = 256  # contracts in use at once; a code and its set take at most some megabytes
+_ANALYSES_MAX: Final = 64  # contracts in use at once; the worst code's analysis takes some 1.5 MB
+
+
+class Analysis:
+    """What is known of some code so far."""
+
+    __slots__ = ("_destinations", "_raw", "pushes")
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._destinations: frozenset[int] | None = None
+        self.pushes: dict[int, int] = {}
+        """The word that the PUSH before a position pushes, as far as such have been executed."""
+
+    @property
+    def destinations(self) -> frozenset[int]:
+        """The positions of all JUMPDESTs that are no data of a PUSH."""
+        if self._destinations is None:
+            self._destinations = frozenset(_find_destinations(self._raw))
+        return self._destinations
+
+    def push_at(self, position: int, size: int) -> int:
+        """Return the word in ``size`` bytes from ``position``, and remember it; behind the end bytes are zero."""
+        word = int.from_bytes(self._raw[position : position + size].ljust(size, b"\x00"), "big")
+        self.pushes[position] = word
+        return word
 
 
 @lru_cache(maxsize=_ANALYSES_MAX)
-def jump_destinations(code: bytes) -> frozenset[int]:
-    """Return the positions of all JUMPDESTs that are no data of a PUSH."""
-    found = []
-    position = 0
-    while match := _JUMPDEST_OR_PUSH.search(code, position):
-        at = match.start()
-        opcode = code[at]
-        if opcode == _JUMPDEST:
-            found.append(at)
-            position = at + 1
-        else:
-            position = at + 1 + opcode - _PUSH0
-    return frozenset(found)
+def analysis_of(raw: bytes) -> Analysis:
+    """Return the analysis of some code, shared by all its executions, also in other threads."""
+    return Analysis(raw)
 
 
 class CodeStream:
     """A position in code, with the surface that opcodes of py-evm use."""
 
-    __slots__ = ("destinations", "program_counter", "raw")
+    __slots__ = ("analysis", "program_counter", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.program_counter = 0
-        self.destinations = jump_destinations(raw)
+        self.analysis = analysis_of(raw)
 
     def __len__(self) -> int:
         return len(self.raw)
-
-    def __getitem__(self, position: int) -> int:
-        return self.raw[position]
 
     def read(self, size: int) -> bytes:
         """Return the next ``size`` bytes, fewer at the end, and step over them."""
         start = self.program_counter
         self.program_counter = start + size
         return self.raw[start : start + size]
-
-    def peek(self) -> int:
-        """Return the opcode at the position; behind the end it is STOP."""
-        position = self.program_counter
-        return self.raw[position] if position < len(self.raw) else _STOP
-
-    def is_valid_opcode(self, position: int) -> bool:
-        """Say whether a jump may go there."""
-        return position in self.destinations
 
     @contextmanager
     def seek(self, position: int) -> Iterator["CodeStream"]:
@@ -73,3 +76,14 @@ class CodeStream:
             yield self
         finally:
             self.program_counter = anchor
+
+
+def _find_destinations(raw: bytes) -> Iterator[int]:
+    position = 0
+    while match := _JUMPDEST_OR_PUSH.search(raw, position):
+        position = match.end()
+        opcode = raw[position - 1]
+        if opcode == _JUMPDEST:
+            yield position - 1
+        else:
+            position += opcode - _PUSH0

@@ -18,12 +18,11 @@ from eth.vm.forks.london.computation import LondonComputation
 from eth.vm.forks.shanghai.computation import ShanghaiComputation
 
 from cocket.node.chain.rules import Fork
+from cocket.node.chain.transaction import INITCODE_BYTES_MAX
 from cocket.node.chain.vm import precompiles
 from cocket.node.chain.vm.computation import Computation
 
 Opcode = Callable[[Computation], object]
-
-_INITCODE_BYTES_MAX: Final = 49_152  # EIP-3860
 
 
 def _jumpdest(computation: Computation) -> None:
@@ -61,7 +60,7 @@ def _computation_class(fork: Fork, parent: type[BaseComputation]) -> type[Comput
         "opcode_table": tuple(opcodes.get(value, _invalid(value)) for value in range(256)),
         "precompiles": table,
         "precompile_addresses": frozenset(table),
-        "initcode_bytes_max": _INITCODE_BYTES_MAX if fork >= Fork.SHANGHAI else None,
+        "initcode_bytes_max": INITCODE_BYTES_MAX if fork >= Fork.SHANGHAI else None,
     }
     return type(f"{fork.name.title()}Computation", (Computation,), members)
 

@@ -10,7 +10,8 @@ from typing import Final
 from cocket.node.chain.account import StateReader, WriteSet
 from cocket.node.chain.hashing import ZERO_ADDRESS
 from cocket.node.chain.receipt import Log
-from cocket.node.chain.transaction import AccessList, Transaction, intrinsic_gas
+from cocket.node.chain.rules import Fork
+from cocket.node.chain.transaction import INITCODE_BYTES_MAX, AccessList, Transaction, intrinsic_gas
 from cocket.node.chain.vm.context import BlockContext
 from cocket.node.chain.vm.execution import end_message, gas_used_by, logs_of, new_state, run_message
 from cocket.node.chain.vm.watch import Watch
@@ -96,7 +97,8 @@ def run_constructor(
 ) -> WriteSet:
     """Deploy a contract at a fixed address, as if ``initcode`` were run there by the zero address, and return it.
 
-    For accounts of a genesis. ``context.gas_limit`` bounds the gas. Refused when the constructor fails.
+    For accounts of a genesis. ``context.gas_limit`` bounds the gas; initcode may be longer than a transaction's.
+    Refused when the constructor fails.
     """
     watch = Watch()
     watch.start(deadline_s)
@@ -127,6 +129,9 @@ def _try(
     intrinsic = intrinsic_gas(_as_transaction(request), context.fork)
     if gas < intrinsic:
         return CallResult(b"", gas, f"out of gas: found {gas}, expected at least {intrinsic} (intrinsic)"), gas
+    if request.to is None and context.fork >= Fork.SHANGHAI and len(request.data) > INITCODE_BYTES_MAX:
+        found = f"found {len(request.data)} bytes, expected at most {INITCODE_BYTES_MAX}"
+        return CallResult(b"", 0, f"initcode: {found}"), gas
     state = new_state(context, reader, watch)
     balance = state.get_balance(request.sender)
     if request.value > balance:
