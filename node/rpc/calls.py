@@ -4,6 +4,8 @@ Both run on the worker, under a gas bound and a deadline. A call sees the state 
 transaction of that block would.
 """
 
+from dataclasses import replace
+
 from cocket.node.chain.hashing import ZERO_ADDRESS
 from cocket.node.chain.transaction import AccessList
 from cocket.node.chain.vm import CallRequest, CallResult, ExecutionAborted, call, estimate_gas
@@ -36,6 +38,9 @@ _PASSED_OVER_KEYS = frozenset({"maxFeePerGas", "maxPriorityFeePerGas", "nonce", 
 
 ACCESS_LIST_MAX = 1024
 """Addresses and slots of an access list."""
+
+TRANSFER_GAS = 21_000
+"""What a plain transfer needs: wallets expect exactly this, and the search for an estimate may stay a little above."""
 
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
 _PANIC_SELECTOR = bytes.fromhex("4e487b71")
@@ -76,8 +81,13 @@ class CallMethods:
         """A gas limit with which the transaction succeeds on the state after the chosen block."""
         header = self._backend.header(selector)
         ledger = self._backend.ledger
+        context, state = ledger.context(header), ledger.state(header)
         try:
-            estimate = estimate_gas(ledger.context(header), ledger.state(header), request, self._backend.limits.call_s)
+            if not request.data and request.to is not None and not request.access_list:
+                transfer = call(context, state, replace(request, gas=TRANSFER_GAS), self._backend.limits.call_s)
+                if transfer.error is None:
+                    return quantity(TRANSFER_GAS)
+            estimate = estimate_gas(context, state, request, self._backend.limits.call_s)
         except ExecutionAborted:
             raise self._too_slow() from None
         if estimate.gas is None:

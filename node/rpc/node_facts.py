@@ -33,7 +33,7 @@ class NodeMethods:
             Method("qbft_getValidatorsByBlockNumber", self.validators_by_number, (block,), Weight.HEAVY),
             Method("qbft_getValidatorsByBlockHash", self.validators_by_hash, (block_hash,), Weight.HEAVY),
             Method("qbft_getRequestTimeoutSeconds", self.request_timeout_s),
-            Method("cocket_status", self.status, (), Weight.HEAVY),
+            Method("cocket_status", self.status),
         )
 
     def chain_id(self) -> str:
