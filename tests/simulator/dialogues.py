@@ -9,11 +9,13 @@
     > b: proposal a@1 for b(a@0) c d by a b d        with its round changes and prepares
     > signed                          what the last ``sign`` asked for comes back, signed
 
-A block's name is its proposer and round; ``a'@0`` is another block of a's. After each ``>`` the lines with ``<`` are all
-effects, in order. ``#`` begins a remark. ``height 3`` after a message says another height.
+A block's name is its proposer and round; ``a'@0`` is another block of a's. After each ``>`` come, as ``<``, all
+its effects, in order. ``#`` begins a remark. ``height 3`` after a message says another height.
 """
 
 import re
+
+from simulator.players import GENESIS, LETTERS, PERIOD_S, Player, child, in_round, players, sealed
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.extra_data import decode_extra_data
@@ -61,7 +63,6 @@ from cocket.node.consensus.messages import (
 )
 from cocket.node.consensus.seals import recover_seal
 from cocket.node.consensus.state import Configuration, State, Watch
-from simulator.players import GENESIS, LETTERS, PERIOD_S, Player, child, in_round, players, sealed
 
 
 class Dialogue:

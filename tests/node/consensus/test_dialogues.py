@@ -6,7 +6,6 @@ After a change that is meant: ``python -m simulator.dialogues`` in ``tests`` rew
 from pathlib import Path
 
 import pytest
-
 from simulator.dialogues import Dialogue
 
 FILES = sorted((Path(__file__).parent / "dialogues").glob("*.txt"))
