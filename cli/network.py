@@ -12,6 +12,7 @@ import click
 
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.output import json_option, note, show, table
+from cocket.cli.status import plain
 
 if TYPE_CHECKING:
     from cocket.cli.processes import NodeProcess
@@ -147,14 +148,13 @@ def _status_row(node: "NodeProcess") -> dict[str, str]:
     status = node.ask("cocket_status", timeout_s=2)
     if not isinstance(status, dict):
         return {"node": node.name, "height": "-", "round": "-", "peers": "-", "pool": "-", "rpc": node.url}
-    pool = status.get("pool")
-    pending = pool.get("pending") if isinstance(pool, dict) else pool
+    known = plain(status)
     return {
         "node": node.name,
-        "height": str(status.get("height")),
-        "round": str(status.get("round")),
-        "peers": str(status.get("peers")),
-        "pool": str(pending),
+        "height": str(known["height"]),
+        "round": str(known["round"]),
+        "peers": str(len(status["peers"])),
+        "pool": str(sum(int(status["pool"][name], 16) for name in ("pending", "queued"))),
         "rpc": node.url,
     }
 
