@@ -154,10 +154,9 @@ def _validate_validators(header: Header, spec: Spec, validators: Sequence[bytes]
     if header.coinbase not in validators:
         raise _breach("coinbase", header.coinbase, "a validator of this height")
     extra = decode_extra_data(header.extra_data)
-    if extra.vote is not None:
+    if extra.vote is not None and spec.validator_contract is not None:
         raise InvalidBlock(
-            f"extraData vote: found one about 0x{extra.vote.recipient.hex()}, expected none; "
-            "votes in headers are not counted by this node"
+            f"extraData vote: found one about 0x{extra.vote.recipient.hex()}, expected none: a contract names validators"
         )
     expected = () if spec.validator_contract is not None else tuple(validators)
     if extra.validators != expected:
