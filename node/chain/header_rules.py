@@ -156,7 +156,7 @@ def _validate_validators(header: Header, spec: Spec, validators: Sequence[bytes]
     extra = decode_extra_data(header.extra_data)
     if extra.vote is not None and spec.validator_contract is not None:
         raise InvalidBlock(
-            f"extraData vote: found one about 0x{extra.vote.recipient.hex()}, expected none: a contract names validators"
+            f"extraData vote: found one about 0x{extra.vote.recipient.hex()}, expected none; a contract decides"
         )
     expected = () if spec.validator_contract is not None else tuple(validators)
     if extra.validators != expected:
