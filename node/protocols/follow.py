@@ -401,7 +401,7 @@ class Follower:
         ahead = [peer for peer in self._peers.values() if peer.height > tip[0]]
         leader = next((peer for peer in ahead if peer.node_id == self._leader), None)
         if leader is None:
-            leader = _least_burdened(peer for peer in ahead if peer.asked is None)
+            leader = _least_burdened(ahead)
         if leader is None or leader.asked is not None:
             return []
         self._leader = leader.node_id
@@ -431,11 +431,8 @@ class Follower:
         if not missing:
             return None, ()
         first = missing[0]
-        able = (
-            peer
-            for peer in self._peers.values()
-            if peer.asked is None and peer.height >= first.header.number and peer.node_id not in first.lacking
-        )
+        number = first.header.number
+        able = [p for p in self._peers.values() if p.height >= number and p.node_id not in first.lacking]
         peer = _least_burdened(able)
         if peer is None:
             return None, ()
@@ -492,6 +489,8 @@ class Follower:
                 self._leader = None
 
 
-def _least_burdened(peers: Iterable[_Peer]) -> _Peer | None:
-    """Return the peer with the fewest stalls, among those the one asked longest ago."""
-    return min(peers, key=lambda peer: (peer.stalls, peer.asked_last), default=None)
+def _least_burdened(peers: list[_Peer]) -> _Peer | None:
+    """Return the idle peer that was asked longest ago, among those with the fewest stalls: better wait than stall."""
+    stalls_min = min((peer.stalls for peer in peers), default=0)
+    idle = (peer for peer in peers if peer.asked is None and peer.stalls == stalls_min)
+    return min(idle, key=lambda peer: peer.asked_last, default=None)
