@@ -7,6 +7,7 @@
     > c via d: prepare a@0            handed over by d
     > d: round change 1 prepared a@0 by a b d
     > b: proposal a@1 for b(a@0) c d by a b d        with its round changes and prepares
+    > restart                         all is forgotten but the journal
     > signed                          what the last ``sign`` asked for comes back, signed
 
 A block's name is its proposer and round; ``a'@0`` is another block of a's. After each ``>`` come, as ``<``, all
@@ -61,6 +62,7 @@ from cocket.node.consensus.messages import (
     RoundChangeDraft,
     sign_draft,
 )
+from cocket.node.consensus.records import encode_certificate_record, encode_message_record, restore
 from cocket.node.consensus.seals import recover_seal
 from cocket.node.consensus.state import Configuration, State, Watch
 
@@ -78,6 +80,7 @@ class Dialogue:
         self.letters = {player.address: letter for letter, player in self.players.items()}
         self.names: dict[bytes, str] = {}
         self.unsigned: Sign | None = None
+        self.records: list[bytes] = []
         self.state: State | None = None
 
     def run(self, text: str) -> str:
@@ -110,11 +113,13 @@ class Dialogue:
                 raise ValueError(f"unknown setting: {line}")
 
     def _tell(self, line: str) -> list[str]:
+        configuration = Configuration(self.players[self.me].address, PERIOD_S, 2000, 30_000)
         if self.state is None:
-            configuration = Configuration(self.players[self.me].address, PERIOD_S, 2000, 30_000)
             self.state, _ = qbft.start(configuration, self.parent, self._addresses(), None, self.watch)
         if line == "signed":
             return self._signed()
+        if line == "restart":
+            return self._restart(configuration)
         if line.startswith("now "):
             self.now_ms = (GENESIS.timestamp + PERIOD_S) * 1000 + int(line.split()[1])
             return []
@@ -122,13 +127,22 @@ class Dialogue:
 
     def _signed(self) -> list[str]:
         assert self.unsigned is not None, "nothing was asked to be signed"
-        drafts, self.unsigned = self.unsigned.drafts, None
-        said: list[str] = []
+        wanted, self.unsigned = self.unsigned, None
         me = self.players[self.me]
-        for draft in drafts:
-            message = sign_draft(draft, me.address, me.signer.sign_digest)
+        messages = [sign_draft(draft, me.address, me.signer.sign_digest) for draft in wanted.drafts]
+        if wanted.certificate is not None:
+            self.records.append(encode_certificate_record(messages[0].height, wanted.certificate))
+        self.records += [encode_message_record(message) for message in messages]
+        said: list[str] = []
+        for message in messages:
             said += self._step(MessageReceived(message, None, self.now_ms))
         return said
+
+    def _restart(self, configuration: Configuration) -> list[str]:
+        self.unsigned = None
+        restored = restore(self.records, self.parent.number + 1, configuration.address)
+        self.state, effects = qbft.start(configuration, self.parent, self._addresses(), restored, self.watch)
+        return [self._say(effect) for effect in effects]
 
     def _step(self, event: Event) -> list[str]:
         assert self.state is not None
