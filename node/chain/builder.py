@@ -145,16 +145,16 @@ class Builder:
         write_set = execution.finish(block_reward(self._ledger, draft))
         root, nodes, accounts = apply_write_set(self._ledger.nodes, parent.state_root, write_set)
         transactions, receipts = tuple(filling.transactions), tuple(filling.receipts)
-        raws = tuple(transaction.raw for transaction in transactions)
+        raws = tuple([transaction.raw for transaction in transactions])
+        encoded = tuple([encode_receipt(receipt) for receipt in receipts])
         header = replace(
             draft,
             state_root=root,
             transactions_root=ordered_root(raws),
-            receipts_root=ordered_root([encode_receipt(receipt) for receipt in receipts]),
+            receipts_root=ordered_root(encoded),
             logs_bloom=join_blooms(receipt.logs_bloom for receipt in receipts),
             gas_used=execution.gas_used,
         )
         block = Block(header, raws, has_withdrawals=header.withdrawals_root is not None)
-        return ExecutedBlock(
-            block, block_hash(header), transactions, receipts, replace(write_set, accounts=accounts), nodes
-        )
+        write_set = replace(write_set, accounts=accounts)
+        return ExecutedBlock(block, block_hash(header), transactions, receipts, encoded, write_set, nodes)

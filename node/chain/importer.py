@@ -134,12 +134,13 @@ class Importer:
         if stop is not None:
             stop.attach(execution)
         receipts = _apply_all(execution, transactions)
-        _validate_receipts(header, execution.gas_used, receipts)
+        encoded = _validate_receipts(header, execution.gas_used, receipts)
         write_set = execution.finish(block_reward(self._ledger, header))
         root, nodes, accounts = apply_write_set(self._ledger.nodes, parent.state_root, write_set)
         if root != header.state_root:
             raise InvalidBlock(f"state root: found 0x{header.state_root.hex()}, expected 0x{root.hex()}")
-        executed = ExecutedBlock(block, hash_, transactions, receipts, replace(write_set, accounts=accounts), nodes)
+        write_set = replace(write_set, accounts=accounts)
+        executed = ExecutedBlock(block, hash_, transactions, receipts, encoded, write_set, nodes)
         self.remember(executed)
         return executed
 
@@ -211,12 +212,15 @@ def _apply_all(execution: BlockExecution, transactions: tuple[Transaction, ...])
     return tuple(receipts)
 
 
-def _validate_receipts(header: Header, gas_used: int, receipts: tuple[Receipt, ...]) -> None:
+def _validate_receipts(header: Header, gas_used: int, receipts: tuple[Receipt, ...]) -> tuple[bytes, ...]:
+    """Return the receipts' encodings when the header commits to them and what they sum up to."""
     if gas_used != header.gas_used:
         raise InvalidBlock(f"gas used: found {header.gas_used}, expected {gas_used}")
     bloom = join_blooms(receipt.logs_bloom for receipt in receipts)
     if bloom != header.logs_bloom:
         raise InvalidBlock(f"logs bloom: found 0x{header.logs_bloom.hex()}, expected 0x{bloom.hex()}")
-    root = ordered_root([encode_receipt(receipt) for receipt in receipts])
+    encoded = tuple([encode_receipt(receipt) for receipt in receipts])
+    root = ordered_root(encoded)
     if root != header.receipts_root:
         raise InvalidBlock(f"receipts root: found 0x{header.receipts_root.hex()}, expected 0x{root.hex()}")
+    return encoded

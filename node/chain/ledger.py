@@ -12,25 +12,21 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cocket.node.chain.block import Block, Body, decode_body, encode_body
-from cocket.node.chain.hashing import EMPTY_KECCAK, ZERO_ADDRESS
-from cocket.node.chain.header import Header, block_hash, decode_header, encode_header
-from cocket.node.chain.receipt import Receipt, decode_receipt, encode_receipt
-from cocket.node.chain.rlp_codec import RlpError, decode_list, encode, expect_bytes
+from cocket.node.chain.block import Block, Body, encode_body
+from cocket.node.chain.hashing import EMPTY_KECCAK
+from cocket.node.chain.header import Header, block_hash, encode_header
+from cocket.node.chain.receipt import Receipt
+from cocket.node.chain.rlp_codec import encode
 from cocket.node.chain.spec import Genesis
 from cocket.node.chain.state import FlatReader, StateReader, TrieReader, WriteSet, encode_account, genesis_state
+from cocket.node.chain.stored import stored_body, stored_header, stored_receipts
 from cocket.node.chain.transaction import Transaction
-from cocket.node.chain.vm import BlockContext, CallRequest, call
+from cocket.node.chain.validator_contract import ask_validators
+from cocket.node.chain.vm import BlockContext
 from cocket.node.chain.votes import VoteTally
-from cocket.node.errors import InvalidBlock, NodeFault, Refused
+from cocket.node.errors import InvalidBlock, NodeFault
 from cocket.node.store import schema
 from cocket.node.store.store import Reader, Store
-
-GET_VALIDATORS = bytes.fromhex("b7ab4db5")
-"""Selector of ``getValidators()``, which returns ``address[]`` (Besu's validator contract interface)."""
-
-VALIDATORS_MAX = 1000
-"""A contract that answers more is broken: their seals would not fit a header."""
 
 _BLOCK_HASHES = 256  # how far BLOCKHASH looks back
 _SETS_KEPT = 64  # validator sets by block; consensus and import ask for the last few
@@ -40,14 +36,15 @@ _SETS_KEPT = 64  # validator sets by block; consensus and import ask for the las
 class ExecutedBlock:
     """A block that was executed on its parent's state and found right: all that committing it writes.
 
-    ``block`` has any seals or none, and any round: the hash is the same. ``write_set`` has the final storage roots,
-    ``nodes`` are the new trie nodes by hash.
+    ``block`` has any seals or none, and any round: the hash is the same. ``encoded_receipts`` are the receipts as
+    their root commits to them, ``write_set`` has the final storage roots, ``nodes`` are the new trie nodes by hash.
     """
 
     block: Block
     hash: bytes
     transactions: tuple[Transaction, ...]
     receipts: tuple[Receipt, ...]
+    encoded_receipts: tuple[bytes, ...]
     write_set: WriteSet
     nodes: dict[bytes, bytes]
 
@@ -115,7 +112,7 @@ class Ledger:
         if hash_ == head.hash:
             return head.header
         data = self._store.get(schema.header_key(hash_))
-        return None if data is None else _stored_header(data)
+        return None if data is None else stored_header(data)
 
     def header_by_number(self, number: int) -> Header | None:
         """Return the header of a height, or None above the head."""
@@ -131,7 +128,7 @@ class Ledger:
         header = self.header_by_hash(hash_)
         if header is None:
             return None
-        body = _stored_body(self.body_bytes(hash_))
+        body = stored_body(self.body_bytes(hash_))
         return Block(header, body.transactions, body.has_withdrawals)
 
     def block_by_number(self, number: int) -> Block | None:
@@ -142,7 +139,7 @@ class Ledger:
     def receipts_by_hash(self, hash_: bytes) -> tuple[Receipt, ...] | None:
         """Return a block's receipts, or None."""
         data = self._store.get(schema.receipts_key(hash_))
-        return None if data is None else _stored_receipts(data)
+        return None if data is None else stored_receipts(data)
 
     def receipts_by_number(self, number: int) -> tuple[Receipt, ...] | None:
         """Return the receipts of a height, or None above the head."""
@@ -196,7 +193,8 @@ class Ledger:
             if self.genesis.spec.validator_contract is None:
                 found = self._voted_validators(header, hash_)
             else:
-                found = self._contract_validators(header, self.genesis.spec.validator_contract)
+                contract = self.genesis.spec.validator_contract
+                found = ask_validators(self.context(header), self.state(header), contract)
             with self._sets_lock:
                 self._sets[hash_] = found
                 while len(self._sets) > _SETS_KEPT:
@@ -218,7 +216,7 @@ class Ledger:
         if block_hash(sealed) != executed.hash:
             raise NodeFault(f"commit: the sealed header is not that of the executed block 0x{executed.hash.hex()}")
         deletes: list[bytes] = []
-        puts = self._block_puts(sealed, executed.hash, executed.block.body, executed.receipts)
+        puts = self._block_puts(sealed, executed.hash, executed.block.body, executed.encoded_receipts)
         places = enumerate(executed.transactions)
         puts += [(schema.location_key(tx.hash), schema.encode_location(sealed.number, i)) for i, tx in places]
         puts += self._state_puts(executed.write_set, deletes)
@@ -235,13 +233,13 @@ class Ledger:
         self._store.close()
 
     def _block_puts(
-        self, header: Header, hash_: bytes, body: Body, receipts: tuple[Receipt, ...]
+        self, header: Header, hash_: bytes, body: Body, encoded_receipts: tuple[bytes, ...]
     ) -> list[tuple[bytes, bytes]]:
         return [
             (schema.header_key(hash_), encode_header(header)),
             (schema.number_key(header.number), hash_),
             (schema.body_key(hash_), encode_body(body)),
-            (schema.receipts_key(hash_), encode([encode_receipt(receipt) for receipt in receipts])),
+            (schema.receipts_key(hash_), encode(encoded_receipts)),
             (schema.HEAD_KEY, hash_),
         ]
 
@@ -279,21 +277,13 @@ class Ledger:
         data = self._store.get(schema.header_key(hash_))
         if data is None:
             raise NodeFault(f"database: its head 0x{hash_.hex()} has no header: restore it from a copy")
-        return _Head(_stored_header(data), hash_, self._store.snapshot())
+        return _Head(stored_header(data), hash_, self._store.snapshot())
 
     def _code(self, code_hash: bytes) -> bytes | None:
         return b"" if code_hash == EMPTY_KECCAK else self._store.get(schema.code_key(code_hash))
 
     def _ancestor_hash(self, current: int, number: int) -> bytes | None:
         return self.hash_by_number(number) if current - _BLOCK_HASHES <= number < current else None
-
-    def _contract_validators(self, header: Header, contract: bytes) -> tuple[bytes, ...]:
-        request = CallRequest(sender=ZERO_ADDRESS, to=contract, value=0, data=GET_VALIDATORS, gas=header.gas_limit)
-        result = call(self.context(header), self.state(header), request, None)
-        where = f"getValidators() of 0x{contract.hex()} after block {header.number}"
-        if result.error is not None:
-            raise Refused(f"{where}: {result.error}: no block can follow until the contract answers")
-        return _decode_addresses(result.output, where)
 
     def _voted_validators(self, header: Header, hash_: bytes) -> tuple[bytes, ...]:
         """Return the set of the votes, going on from the block asked for last where that is the parent."""
@@ -320,37 +310,3 @@ class Ledger:
                 raise InvalidBlock(f"block {headers[-1].number}: its parent is unknown")
             headers.append(parent)
         return headers[::-1]
-
-
-def _decode_addresses(output: bytes, where: str) -> tuple[bytes, ...]:
-    """Return the sorted ``address[]`` of an ABI answer."""
-    words = [output[at : at + 32] for at in range(0, len(output) - len(output) % 32, 32)]
-    count = int.from_bytes(words[1], "big") if len(words) > 1 else 0
-    if len(words) < 2 or int.from_bytes(words[0], "big") != 32 or not 0 < count <= VALIDATORS_MAX:
-        raise Refused(f"{where}: found {len(output)} bytes, expected a list of 1 to {VALIDATORS_MAX} addresses")
-    if len(words) < 2 + count or any(any(word[:12]) for word in words[2 : 2 + count]):
-        raise Refused(f"{where}: found no {count} addresses in {len(output)} bytes")
-    return tuple(sorted(word[12:] for word in words[2 : 2 + count]))
-
-
-def _stored_header(data: bytes) -> Header:
-    try:
-        return decode_header(data)
-    except InvalidBlock as error:
-        raise NodeFault(f"database: a header does not decode ({error}): restore it from a copy") from error
-
-
-def _stored_body(data: bytes | None) -> Body:
-    try:
-        if data is None:
-            raise InvalidBlock("it is missing")
-        return decode_body(data)
-    except InvalidBlock as error:
-        raise NodeFault(f"database: a body does not decode ({error}): restore it from a copy") from error
-
-
-def _stored_receipts(data: bytes) -> tuple[Receipt, ...]:
-    try:
-        return tuple([decode_receipt(expect_bytes(item, "receipt")) for item in decode_list(data)])
-    except (InvalidBlock, RlpError) as error:
-        raise NodeFault(f"database: receipts do not decode ({error}): restore it from a copy") from error

@@ -17,9 +17,12 @@ from cocket.node.chain.header import Header
 from cocket.node.chain.header_rules import next_base_fee
 from cocket.node.chain.ledger import Ledger
 from cocket.node.chain.permission import PermissionRule
+from cocket.node.chain.sender_queue import SenderQueue, Waiting, validate_replacement
 from cocket.node.chain.state import Account
 from cocket.node.chain.transaction import Transaction, decode_transaction, validate_transaction
 from cocket.node.errors import InvalidTransaction, Refused
+
+_SWEEP_BLOCKS = 64  # between looks for what has waited too long: walking the whole pool is not for every block
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class PoolLimits:
 
     The whole pool fits in memory beside the node. A sender gets a share that one block can use, so that many senders
     find room. Queued transactions may never run, so they get a quarter. A transaction of 128 KiB carries the largest
-    initcode; geth and Besu relay no larger ones.
+    initcode; geth and Besu relay no larger ones. What could not run for some hours leaves, so that gaps that nobody
+    fills do not wait for ever.
     """
 
     bytes_max: int = 64 * 1024 * 1024
@@ -37,38 +41,7 @@ class PoolLimits:
     sender_bytes_max: int = 4 * 1024 * 1024
     transaction_bytes_max: int = 128 * 1024
     drops_max: int = 8192
-
-
-@dataclass(slots=True)
-class _Entry:
-    transaction: Transaction
-    arrival: int
-
-
-class _Sender:
-    """One sender's transactions by nonce; those from ``nonce`` on without a gap are pending."""
-
-    __slots__ = ("bytes", "entries", "nonce", "pending_end", "queued_bytes", "turn")
-
-    def __init__(self, nonce: int) -> None:
-        self.nonce = nonce  # of the account at the head
-        self.entries: dict[int, _Entry] = {}
-        self.bytes = 0
-        self.pending_end = nonce  # the first nonce that is missing
-        self.queued_bytes = 0
-        self.turn = 0  # whose is lower comes first
-
-    def extend(self) -> None:
-        """Take transactions behind a filled gap into the pending ones."""
-        while (entry := self.entries.get(self.pending_end)) is not None:
-            self.pending_end += 1
-            self.queued_bytes -= len(entry.transaction.raw)
-
-    def measure(self) -> None:
-        """Find the gap anew after something left."""
-        self.pending_end = self.nonce
-        self.bytes = self.queued_bytes = sum(len(entry.transaction.raw) for entry in self.entries.values())
-        self.extend()
+    wait_blocks_max: int = 7200
 
 
 class Pool:
@@ -79,7 +52,7 @@ class Pool:
         self._spec = ledger.genesis.spec
         self._permission = permission
         self._limits = limits or PoolLimits()
-        self._senders: dict[bytes, _Sender] = {}
+        self._senders: dict[bytes, SenderQueue] = {}
         self._by_hash: dict[bytes, Transaction] = {}
         self._drops: OrderedDict[bytes, str] = OrderedDict()
         self._bytes = 0
@@ -149,7 +122,7 @@ class Pool:
         """
         with self._lock:
             senders = sorted(self._senders.values(), key=lambda sender: sender.turn)
-            runs = [_run(sender, base_fee or 0, count_max) for sender in senders]
+            runs = [sender.run(base_fee or 0, count_max) for sender in senders]
         queues = deque(deque(run) for run in runs if run)
         for _ in range(count_max):
             if not queues:
@@ -187,6 +160,8 @@ class Pool:
                         reason = f"stale: another transaction with nonce {nonce} is in block {head.number}"
                     self._remove(transaction, reason)
                 self._settle(address)
+            if head.number % _SWEEP_BLOCKS == 0:
+                self._sweep(head.number - self._limits.wait_blocks_max)
 
     def _validate_at(self, transaction: Transaction, head: Header) -> None:
         """Check all that needs no account, as the block after ``head`` will see it."""
@@ -214,12 +189,12 @@ class Pool:
 
     def _insert(self, transaction: Transaction, nonce: int) -> None:
         limits, size = self._limits, len(transaction.raw)
-        sender = self._senders.get(transaction.sender) or _Sender(nonce)
+        sender = self._senders.get(transaction.sender) or SenderQueue(nonce)
         if transaction.nonce < sender.nonce:
             raise InvalidTransaction(f"nonce: found {transaction.nonce}, expected {sender.nonce} or above")
         old = sender.entries.get(transaction.nonce)
         if old is not None:
-            _validate_replacement(old.transaction, transaction)
+            validate_replacement(old.transaction, transaction)
             size -= len(old.transaction.raw)
         elif len(sender.entries) >= limits.sender_count_max:
             raise Refused(f"pool: {len(sender.entries)} transactions of this sender wait, no more may")
@@ -240,18 +215,12 @@ class Pool:
         if old is not None:
             self._forget(old.transaction, "replaced by one that pays more")
         arrival = old.arrival if old else self._next_arrival()
-        sender.entries[transaction.nonce] = _Entry(transaction, arrival)
-        if transaction.nonce == sender.pending_end == sender.nonce:
-            sender.turn = arrival
+        before = sender.queued_bytes
+        sender.insert(Waiting(transaction, arrival, self._ledger.head.number))
+        self._senders[transaction.sender] = sender
         self._by_hash[transaction.hash] = transaction
         self._drops.pop(transaction.hash, None)
-        self._senders[transaction.sender] = sender
         self._bytes += size
-        sender.bytes += size
-        before = sender.queued_bytes
-        if transaction.nonce >= sender.pending_end:
-            sender.queued_bytes += size
-            sender.extend()
         self._queued_bytes += sender.queued_bytes - before
 
     def _next_arrival(self) -> int:
@@ -259,7 +228,7 @@ class Pool:
         return self._arrivals
 
     def _remove(self, transaction: Transaction, reason: str) -> None:
-        del self._senders[transaction.sender].entries[transaction.nonce]
+        self._senders[transaction.sender].remove(transaction.nonce)
         self._forget(transaction, reason)
         self._bytes -= len(transaction.raw)
 
@@ -269,31 +238,20 @@ class Pool:
         while len(self._drops) > self._limits.drops_max:
             self._drops.popitem(last=False)
 
+    def _sweep(self, before: int) -> None:
+        """Drop what came while the head was below ``before``."""
+        for address, sender in list(self._senders.items()):
+            old = [waiting.transaction for waiting in sender.entries.values() if waiting.since < before]
+            for transaction in old:
+                self._remove(transaction, f"it could not run for {self._limits.wait_blocks_max} blocks")
+            if old:
+                self._settle(address)
+
     def _settle(self, address: bytes) -> None:
         """Bring a sender's sums in order after something of it left."""
         sender = self._senders[address]
         before = sender.queued_bytes
-        sender.measure()
+        sender.settle()
         self._queued_bytes += sender.queued_bytes - before
         if not sender.entries:
             del self._senders[address]
-
-
-def _run(sender: _Sender, base_fee: int, count_max: int) -> list[Transaction]:
-    """Return a sender's pending transactions up to the first that does not pay, at most ``count_max``."""
-    run = []
-    for nonce in range(sender.nonce, min(sender.pending_end, sender.nonce + count_max)):
-        transaction = sender.entries[nonce].transaction
-        if transaction.fee_cap < base_fee:
-            break
-        run.append(transaction)
-    return run
-
-
-def _validate_replacement(old: Transaction, new: Transaction) -> None:
-    """Refuse a second transaction of one nonce unless it pays strictly more, whatever the base fee will be."""
-    if new.fee_cap <= old.fee_cap or new.tip_cap <= old.tip_cap:
-        raise Refused(
-            f"pool: nonce {old.nonce} is taken by 0x{old.hash.hex()}, offering {old.fee_cap} and {old.tip_cap} wei; "
-            f"found {new.fee_cap} and {new.tip_cap}: a replacement must offer more in both"
-        )

@@ -325,6 +325,23 @@ def test_a_block_takes_out_what_it_includes_and_what_it_made_stale(chain: Chain)
     assert node.pool.next_nonce(user.address) == 3
 
 
+def test_what_cannot_run_leaves_after_some_time() -> None:
+    chain = Chain(1, limits=PoolLimits(wait_blocks_max=60))
+    user, other = chain.users[:2]
+    for _ in range(5):
+        chain.extend()
+    lost = record(user, nonce=3)
+    chain.pool.add(lost)
+    while chain.head.number < 70:
+        chain.extend()
+    chain.pool.add(record(other, nonce=4))
+    assert chain.pool.status() == (0, 2)
+    while chain.head.number < 128:
+        chain.extend()
+    assert chain.pool.status() == (0, 1)
+    assert chain.pool.why(keccak256(lost)) == "it could not run for 60 blocks"
+
+
 def test_a_block_of_others_transactions_changes_nothing(chain: Chain) -> None:
     node = Chain()
     raw = record(chain.users[1])
