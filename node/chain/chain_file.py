@@ -51,8 +51,12 @@ def import_file(
                 raise InvalidBlock(f"{path}: block {number} at byte {at}: {error}") from error
             added += is_new
             progress(number)
-    finally:
+    except NodeFault:
+        raise  # the disk failed, or we did: nothing may be written any more
+    except BaseException:
         ledger.sync()
+        raise
+    ledger.sync()
     return added
 
 

@@ -198,3 +198,40 @@ def test_a_killed_import_goes_on_where_it_was(grown: Chain, tmp_path: Path, sync
     assert node.head == grown.head
     assert node.storage(RECORDER, 5) == grown.storage(RECORDER, 5)
     node.ledger.close()
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from ledger.chains import Chain
+from cocket.node.chain.chain_file import import_file
+from cocket.node.errors import NodeFault
+from cocket.node.store.level import LevelStore
+node = Chain(is_contract_mode=True, has_permission=True, store=LevelStore(Path(sys.argv[1])))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (14_000, resource.RLIM_INFINITY))
+for _ in range(2):
+    try:
+        import_file(node.importer, node.ledger, Path(sys.argv[2]), sync_every=1)
+    except NodeFault as fault:
+        print(node.head.number, fault, flush=True)
+"""
+
+
+def test_a_full_disk_stops_the_import_and_with_room_it_goes_on(grown: Chain, tmp_path: Path) -> None:
+    """No file may grow further, as on a full disk: the write fails, none follows, and whole blocks stay."""
+    path, store = write(tmp_path / "chain.rlp", blocks_of(grown)), tmp_path / "store"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    arguments = [sys.executable, "-c", FULL, str(store), str(path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, env=environment, check=True)
+    first, second = done.stdout.splitlines()
+    number = int(first.split()[0])
+    assert 0 < number < 7
+    assert "a write failed" in first
+    assert "make room on the disk" in first
+    assert "no write after a failed one" in second
+    node = Chain(is_contract_mode=True, has_permission=True, store=LevelStore(store))
+    assert node.head.number == number
+    assert import_file(node.importer, node.ledger, path) == 7 - number
+    assert node.head == grown.head
+    node.ledger.close()
