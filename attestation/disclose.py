@@ -117,6 +117,13 @@ def _collect(node: object, pointer: str, tree: GroupTree, groups: tuple[list[Fie
 SCALARS = frozenset({str, bool, type(None), int, Decimal, dict, list})  # the last two only when empty
 
 
+def is_field_value(value: object) -> bool:
+    """Return whether a parsed value is that of one field: a scalar within the profile, or an empty object or array."""
+    if type(value) is int:
+        return -INTEGER_MAX <= value <= INTEGER_MAX
+    return type(value) in SCALARS and not (isinstance(value, dict | list) and value)
+
+
 def encode_disclosure(salt: bytes, pointer: str, value: object) -> bytes:
     """Return the RFC 9901 disclosure of one field, in ASCII.
 
@@ -150,7 +157,7 @@ def decode_disclosure(text: str) -> tuple[bytes, str, object]:
     if type(parts) is not list or len(parts) != 3 or type(parts[0]) is not str or type(parts[1]) is not str:
         raise InvalidFile("a disclosure that is not [salt, JSON Pointer, value]")
     salt, pointer, value = decode_base64url(parts[0]), parts[1], parts[2]
-    if type(value) not in SCALARS or (type(value) in (dict, list) and value):
+    if not is_field_value(value):
         raise InvalidFile(f"a disclosure of {shown(pointer)} whose value is not one field")
     if len(salt) != SALT_BYTES or encode_disclosure(salt, pointer, value).decode() != text:
         raise InvalidFile(f"a disclosure of {shown(pointer)} that is not in its canonical form")

@@ -14,7 +14,7 @@ from cocket.attestation.batch import DEPTH_MAX as BATCH_DEPTH_MAX
 from cocket.attestation.canonical import encode_json, parse_json
 from cocket.attestation.commit import GROUP_DEPTH_MAX
 from cocket.attestation.dialects import DIALECTS
-from cocket.attestation.disclose import DISCLOSURE_CHARACTERS_MAX, FIELDS_MAX, SALT_BYTES, SCALARS, Field
+from cocket.attestation.disclose import DISCLOSURE_CHARACTERS_MAX, FIELDS_MAX, SALT_BYTES, Field, is_field_value
 from cocket.attestation.errors import InvalidDocument, InvalidFile
 from cocket.attestation.finding import shown
 from cocket.attestation.merkle import HASH_BYTES
@@ -259,7 +259,7 @@ def _group(node: object, place: str) -> Group:
 def _field(node: object, place: str) -> Field:
     if not isinstance(node, list) or len(node) != 2 or not isinstance(node[0], str):
         raise InvalidFile(f"at {place}: found {shown(node)}; expected [pointer, value]")
-    if type(node[1]) not in SCALARS or (isinstance(node[1], dict | list) and node[1]):
+    if not is_field_value(node[1]):
         raise InvalidFile(f"at {place}: found {shown(node[1])}; expected the value of one field")
     return node[0], node[1]
 

@@ -169,7 +169,8 @@ def verdict(shown: Certificate | Presentation, facts: LedgerFacts | None, on_dat
         integrity = integrity_of(presentation)
     except InvalidDocument as error:
         places = [Problem(finding.pointer, finding.found, finding.expected) for finding in error.findings]
-        return _nothing(Integrity(None, None, False, tuple(places)), "the document cannot be read")
+        unread = tuple(places) or (Problem("", str(error), "a document that can be read"),)
+        return _nothing(Integrity(None, None, False, unread), "the document cannot be read")
     ledger = _usable(presentation, integrity, facts)
     if isinstance(ledger, str):
         unknown = _unknown(ledger)
