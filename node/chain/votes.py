@@ -22,7 +22,7 @@ class VoteTally:
         The first block of an epoch sets the validators to those in its header and forgets all votes, its own too.
         Any other block's vote takes the place of an earlier one of the same voter about the same address; more than
         half of the validators decide. What was decided ends all votes about it, and with a removed validator go its
-        own.
+        own. The last validator cannot be voted out: nobody could make a block then.
         (Besu, ``VoteTally`` and ``VoteTallyUpdater``.)
         """
         extra = decode_extra_data(header.extra_data)
@@ -37,6 +37,8 @@ class VoteTally:
         if agreeing <= len(self.validators) // 2:
             return VoteTally(self.validators, votes)
         votes = tuple(vote for vote in votes if vote[1] != recipient)
+        if not is_add and self.validators == (recipient,):
+            return VoteTally(self.validators, votes)
         if is_add:
             return VoteTally(tuple(sorted({*self.validators, recipient})), votes)
         votes = tuple(vote for vote in votes if vote[0] != recipient)

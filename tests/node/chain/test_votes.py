@@ -1,10 +1,12 @@
 from dataclasses import replace
 
-from ledger.chains import Chain
+import pytest
+from ledger.chains import Chain, User
 
-from cocket.node.chain.extra_data import ExtraData, Vote, encode_extra_data
+from cocket.node.chain.extra_data import ExtraData, Vote, decode_extra_data, encode_extra_data
 from cocket.node.chain.header import Header
 from cocket.node.chain.votes import VoteTally
+from cocket.node.errors import InvalidBlock
 
 A, B, C, D, E = (bytes([letter]) * 20 for letter in b"abcde")
 EPOCH = 10
@@ -45,6 +47,16 @@ def test_more_than_half_drops_and_takes_the_dropped_one_s_votes_along() -> None:
     assert tally == VoteTally((A, B, C), ())
 
 
+def test_the_last_validator_stays() -> None:
+    assert tally_of((A, A, False), validators=(A,)) == VoteTally((A,), ())
+    assert tally_of((A, A, False), (B, A, False), (B, B, False), validators=(A, B)).validators == (B,)
+
+
+def test_dropping_a_stranger_and_adding_a_validator_change_nothing() -> None:
+    assert tally_of((A, E, False), (B, E, False), (C, E, False)) == VoteTally((A, B, C, D), ())
+    assert tally_of((A, B, True), (B, B, True), (C, B, True)) == VoteTally((A, B, C, D), ())
+
+
 def test_the_same_vote_twice_counts_once() -> None:
     assert tally_of((A, E, True), (A, E, True), (A, E, True)).validators == (A, B, C, D)
 
@@ -70,6 +82,23 @@ def test_an_epoch_forgets_votes_and_its_own() -> None:
 def test_a_header_without_a_vote_changes_nothing() -> None:
     tally = tally_of((A, E, True))
     assert tally.after(header(5, B, None), EPOCH) is tally
+
+
+def test_votes_in_imported_headers_count_for_the_next_block() -> None:
+    chain = Chain(4)
+    newcomer = User("newcomer")
+    for expected in (4, 4, 5):
+        block = chain.build().block
+        extra = replace(decode_extra_data(block.header.extra_data), vote=Vote(newcomer.address, True))
+        header = replace(block.header, extra_data=encode_extra_data(extra))
+        chain.importer.import_block(chain.seal(replace(block, header=header)))
+        assert len(chain.ledger.validators_after(chain.head)) == expected
+    assert newcomer.address in chain.ledger.validators_after(chain.head)
+    block = chain.build().block
+    assert decode_extra_data(block.header.extra_data).validators == chain.ledger.validators_after(chain.head)
+    with pytest.raises(InvalidBlock, match="found 3 seals, expected 4 to 5"):
+        chain.importer.import_block(chain.seal(block))
+    chain.importer.import_block(chain.seal(block, [*chain.keys[:3], newcomer.key]))
 
 
 def test_the_ledger_reads_the_same_set_from_the_epoch_and_step_by_step() -> None:
