@@ -20,8 +20,10 @@ class Limits:
     """An answer, batches included; the largest block with its transactions fits."""
     request_s: float = 20.0
     """To send a whole request once begun; slower callers hold a connection for nothing."""
+    answer_s: float = 30.0
+    """To read an answer; who stalls longer loses the connection, which may hold 16 MiB."""
     connections_max: int = 512
-    """Open connections; each costs some 50 KiB."""
+    """Open connections; beyond, requests are answered with 503, and beyond twice as many none is taken."""
 
     call_gas_max: int = 50_000_000
     """Gas of eth_call and eth_estimateGas; more than a block has, so that reading is not tighter than writing."""
@@ -59,6 +61,8 @@ class Limits:
     """Subscriptions of one WebSocket connection."""
     subscriber_queue_max: int = 1024
     """Messages waiting for one WebSocket connection; a slower reader is dropped."""
+    subscriber_bytes_max: int = 4 << 20
+    """Bytes of them; an answer waits for room, a subscription's news does not."""
 
 
 DEFAULT_LIMITS = Limits()

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from cocket.node.errors import Refused
 from cocket.node.rpc.endpoint import Endpoint
@@ -182,16 +183,51 @@ class RpcApp:
         return JSONResponse(self._health())
 
 
-class _BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with a bound on the bytes and on the time of a request's headers."""
+class _DropsStalledReaders(asyncio.Protocol):
+    """Ends a connection whose other side does not read what was written for it, and with it the memory it holds."""
 
     limits: Limits = DEFAULT_LIMITS
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _write_timer: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(self.limits.answer_s, self._drop)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_write_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_write_timer()
+        super().connection_lost(exc)
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _drop(self) -> None:
+        self.transport.abort()
+
+
+class _BoundedWebSocketProtocol(_DropsStalledReaders, WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol that drops stalled readers."""
+
+
+class _BoundedHttpProtocol(_DropsStalledReaders, HttpToolsProtocol):
+    """uvicorn's HTTP protocol with bounds on connections, and on the bytes and the time of a request's headers."""
+
     _is_in_headers = False
     _header_bytes = 0
     _header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if len(self.connections) > 2 * self.limits.connections_max:  # from one times on, requests are answered with 503
+            transport.abort()
+            return
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -203,7 +239,7 @@ class _BoundedHttpProtocol(HttpToolsProtocol):
         if self._is_in_headers:
             self._header_bytes += len(data)
             if self._header_bytes > self.limits.header_bytes_max:
-                self._give_up()
+                self._drop()
             elif self._header_timer is None:
                 self._await_headers()
 
@@ -220,16 +256,12 @@ class _BoundedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _await_headers(self) -> None:
-        self._header_timer = self.loop.call_later(self.limits.request_s, self._give_up)
+        self._header_timer = self.loop.call_later(self.limits.request_s, self._drop)
 
     def _stop_header_timer(self) -> None:
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
-
-    def _give_up(self) -> None:
-        self._stop_header_timer()
-        self.transport.abort()
 
 
 class _QuietServer(uvicorn.Server):
@@ -268,12 +300,12 @@ class RpcServer:
         """Bind, listen and return once requests are answered. Raises ``Refused`` when the address cannot be had."""
         listener = _bind(self._host, self._port)
         self._port = listener.getsockname()[1]
-        protocol = type("BoundedHttpProtocol", (_BoundedHttpProtocol,), {"limits": self._limits})
+        bounds = {"limits": self._limits}
         config = uvicorn.Config(
             self._app,
             loop="none",
-            http=protocol,
-            ws="websockets-sansio",
+            http=type("HttpProtocol", (_BoundedHttpProtocol,), bounds),
+            ws=type("WebSocketProtocol", (_BoundedWebSocketProtocol,), bounds),
             ws_max_size=self._limits.body_bytes_max,
             ws_per_message_deflate=False,
             lifespan="off",

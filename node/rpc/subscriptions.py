@@ -4,6 +4,7 @@ This part alone knows eth_subscribe. It never waits for a slow reader: one whose
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,11 @@ class Subscriber:
         self._limits = limits
         self._random_bytes = random_bytes
         self._subscriptions: dict[str, _Subscription] = {}
-        self._outbox: asyncio.Queue[bytes] = asyncio.Queue(limits.subscriber_queue_max)
+        self._outbox: deque[bytes] = deque()
+        self._outbox_bytes = 0
+        self._has_messages = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self._is_dropped = asyncio.Event()
         own = (
             Method(
@@ -87,19 +92,36 @@ class Subscriber:
                 self._offer(notification(subscription_id, b'"0x%b"' % transaction_hash.hex().encode()))
 
     async def send(self, message: bytes) -> None:
-        """Queue an answer, waiting for room: a client that asks but does not read only stops itself."""
-        await self._outbox.put(message)
+        """Queue an answer once there is room: a client that asks but does not read only stops itself."""
+        await self._has_room.wait()
+        self._put(message)
 
     async def messages(self) -> AsyncIterator[bytes]:
         """Give the queued messages, oldest first, until the connection is dropped."""
         while not self._is_dropped.is_set():
-            yield await self._outbox.get()
+            await self._has_messages.wait()
+            message = self._outbox.popleft()
+            self._outbox_bytes -= len(message)
+            self._mark()
+            yield message
 
     def _offer(self, message: bytes) -> None:
-        try:
-            self._outbox.put_nowait(message)
-        except asyncio.QueueFull:
+        """Queue news, or drop the connection when there is no room for it."""
+        if self._has_room.is_set():
+            self._put(message)
+        else:
             self._is_dropped.set()
+
+    def _put(self, message: bytes) -> None:
+        self._outbox.append(message)
+        self._outbox_bytes += len(message)
+        self._mark()
+
+    def _mark(self) -> None:
+        limits = self._limits
+        is_full = len(self._outbox) >= limits.subscriber_queue_max or self._outbox_bytes >= limits.subscriber_bytes_max
+        (self._has_room.clear if is_full else self._has_room.set)()
+        (self._has_messages.set if self._outbox else self._has_messages.clear)()
 
     async def dropped(self) -> None:
         """Return once the connection is to be closed because it reads too slowly."""

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
@@ -19,11 +20,20 @@ from cocket.node.rpc.limits import Limits
 from cocket.node.rpc.server import RpcApp, RpcServer
 from cocket.node.rpc.subscriptions import BlockNews, SubscriptionHub
 
-LIMITS = Limits(body_bytes_max=1000, header_bytes_max=2000, request_s=0.2, subscriber_queue_max=4, subscriptions_max=2)
+LIMITS = Limits(
+    body_bytes_max=1000,
+    header_bytes_max=2000,
+    request_s=0.2,
+    answer_s=0.2,
+    subscriber_queue_max=4,
+    subscriptions_max=2,
+)
+LARGE = "x" * (8 << 20)
 
 METHODS = (
     Method("ping", lambda: "pong"),
     Method("heavy", lambda: "done", (), Weight.HEAVY),
+    Method("large", lambda: LARGE),
     Method("echo", lambda text: text, (Parameter("text", str),)),
 )
 
@@ -350,6 +360,54 @@ def test_a_subscriber_that_does_not_read_is_dropped() -> None:
         assert len(served.hub) == 0
         async with socket_to(served.port) as connection:
             assert await call(connection, "ping") == "pong"
+
+    run(scenario)
+
+
+async def ask_and_stall(port: int, *parts: bytes) -> int:
+    """Write, reading only what follows all parts but the last, until the other side gives up; count what is left."""
+    loop = asyncio.get_running_loop()
+    with socket.create_connection(("127.0.0.1", port)) as stalled:
+        stalled.setblocking(False)
+        for part in parts[:-1]:
+            await loop.sock_sendall(stalled, part)
+            await loop.sock_recv(stalled, 1 << 16)
+        await loop.sock_sendall(stalled, parts[-1])
+        await asyncio.sleep(2 * LIMITS.answer_s)
+        left = 0
+        with contextlib.suppress(ConnectionResetError):
+            while received := await loop.sock_recv(stalled, 1 << 20):
+                left += len(received)
+        return left
+
+
+def test_who_asks_but_does_not_read_is_dropped() -> None:
+    async def scenario(served: Served) -> None:
+        assert await ask_and_stall(served.port, post(PING.replace(b"ping", b"large"))) < len(LARGE)
+        upgrade = (
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        question = PING.replace(b"ping", b"large")
+        frame = bytes([0x81, 0x80 | len(question)]) + bytes(4) + question
+        assert 0 < await ask_and_stall(served.port, upgrade, frame * 3) < len(LARGE)
+        assert (await exchange(served.port, post(PING))).status == 200
+        assert len(served.hub) == 0
+
+    run(scenario)
+
+
+def test_stopping_ends_open_connections() -> None:
+    async def scenario(served: Served) -> None:
+        async with socket_to(served.port) as connection:
+            assert await call(connection, "ping") == "pong"
+            _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            await served.server.stop()
+            with pytest.raises(ConnectionClosed):
+                await connection.recv()
+            writer.close()
+        with pytest.raises(OSError, match="Connect call failed"):
+            await asyncio.open_connection("127.0.0.1", served.port)
 
     run(scenario)
 
