@@ -47,6 +47,8 @@ def _computation_class(fork: Fork, parent: type[BaseComputation]) -> type[Comput
     ours: dict[int, Opcode] = {
         1: precompiles.ecrecover,
         5: precompiles.modexp,
+        6: precompiles.ecadd,
+        7: precompiles.ecmul,
         8: precompiles.ecpairing,
         9: precompiles.blake2f,
     }

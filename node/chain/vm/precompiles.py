@@ -3,14 +3,16 @@
 - ``ecrecover``: straight to coincurve.
 - ``modexp`` (EIP-198, EIP-2565): py-evm answers 0 for an empty base even when the exponent is zero, where 0**0 is 1,
   and measures lengths in floating point.
-- ``blake2f`` (EIP-152) and ``ecpairing`` (EIP-197) are pure Python and take up to minutes of a block's gas: they ask
-  the watch between rounds and pairs.
+- ``blake2f`` (EIP-152) and ``ecpairing`` (EIP-197) are pure Python, and a block's gas buys minutes of them: they ask
+  the watch between rounds and pairs. blake2f mixes four columns at once, three times as quick.
+- ``ecadd``, ``ecmul`` (EIP-196): on integers.
 - ``point_evaluation`` (EIP-4844): py-evm reads the trusted setup, 1.8 s, at every call; here once.
 
 This module is part of the door to py-evm. It never knows gas outside of a precompile.
 """
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -24,19 +26,22 @@ from eth_utils.exceptions import ValidationError
 from py_ecc.optimized_bn128 import FQ12, final_exponentiate  # type: ignore[attr-defined]
 
 from cocket.node.chain.hashing import keccak256
+from cocket.node.chain.vm import alt_bn128
 from cocket.node.chain.vm.computation import Computation
 from cocket.node.errors import NodeFault
 
 _SECP256K1_N: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 _ECRECOVER_GAS: Final = 3_000
 _MODEXP_GAS_MIN: Final = 200
+_ECADD_GAS: Final = 150  # EIP-1108
+_ECMUL_GAS: Final = 6_000  # EIP-1108
 _PAIRING_BASE_GAS: Final = 45_000  # EIP-1108
 _PAIRING_GAS: Final = 34_000  # EIP-1108
 _PAIR_BYTES: Final = 192
 _POINT_EVALUATION_GAS: Final = 50_000
 _POINT_EVALUATION_BYTES: Final = 192
 _BLAKE2F_BYTES: Final = 213
-_ROUNDS_BETWEEN_CHECKS: Final = 256  # some 4 ms
+_ROUNDS_BETWEEN_CHECKS: Final = 256  # a millisecond
 
 
 def address_of(number: int) -> bytes:
@@ -46,7 +51,7 @@ def address_of(number: int) -> bytes:
 
 def ecrecover(computation: Computation) -> None:
     """Give the address that signed a hash, 32 bytes padded, or nothing."""
-    computation.consume_gas(_ECRECOVER_GAS, reason="ecrecover")
+    computation.consume_gas(_ECRECOVER_GAS)
     data = computation.msg.data_as_bytes[:128].ljust(128, b"\x00")
     v = int.from_bytes(data[32:64], "big")
     r = int.from_bytes(data[64:96], "big")
@@ -63,12 +68,11 @@ def ecrecover(computation: Computation) -> None:
 def modexp(computation: Computation) -> None:
     """Give base ** exponent % modulus for numbers of given lengths, at the price of EIP-2565."""
     data = computation.msg.data_as_bytes
-    header = data[:96].ljust(96, b"\x00")
-    base_bytes, exponent_bytes, modulus_bytes = (int.from_bytes(header[i : i + 32], "big") for i in (0, 32, 64))
+    base_bytes, exponent_bytes, modulus_bytes = _words(data, 3)
     head = _word(data, 96 + base_bytes, min(exponent_bytes, 32))
     iterations = max(head.bit_length() - 1, 0) + 8 * max(exponent_bytes - 32, 0)
     words = (max(base_bytes, modulus_bytes) + 7) // 8
-    computation.consume_gas(max(_MODEXP_GAS_MIN, words * words * max(iterations, 1) // 3), reason="modexp")
+    computation.consume_gas(max(_MODEXP_GAS_MIN, words * words * max(iterations, 1) // 3))
     if not modulus_bytes:
         computation.output = b""
         return
@@ -85,13 +89,40 @@ def _word(data: bytes, start: int, size: int) -> int:
     return int.from_bytes(found, "big") << (8 * (size - len(found))) if found else 0
 
 
+def ecadd(computation: Computation) -> None:
+    """Give the sum of two points on alt_bn128."""
+    computation.consume_gas(_ECADD_GAS)
+    x1, y1, x2, y2 = _words(computation.msg.data_as_bytes, 4)
+    try:
+        total = alt_bn128.add(alt_bn128.validate_point(x1, y1), alt_bn128.validate_point(x2, y2))
+    except alt_bn128.NotOnCurve as error:
+        raise VMError("ecadd input is not on the curve") from error
+    computation.output = b"".join(coordinate.to_bytes(32, "big") for coordinate in total)
+
+
+def ecmul(computation: Computation) -> None:
+    """Give a multiple of a point on alt_bn128."""
+    computation.consume_gas(_ECMUL_GAS)
+    x, y, factor = _words(computation.msg.data_as_bytes, 3)
+    try:
+        product = alt_bn128.multiply(alt_bn128.validate_point(x, y), factor)
+    except alt_bn128.NotOnCurve as error:
+        raise VMError("ecmul input is not on the curve") from error
+    computation.output = b"".join(coordinate.to_bytes(32, "big") for coordinate in product)
+
+
+def _words(data: bytes, count: int) -> list[int]:
+    """Return the first words of an input; bytes behind its end are zero."""
+    return [_word(data, 32 * i, 32) for i in range(count)]
+
+
 def ecpairing(computation: Computation) -> None:
     """Say whether the product of pairings of points on alt_bn128 is one."""
     data = computation.msg.data_as_bytes
     if len(data) % _PAIR_BYTES:
         raise VMError("pairing input is not a number of pairs")
     pairs = len(data) // _PAIR_BYTES
-    computation.consume_gas(_PAIRING_BASE_GAS + pairs * _PAIRING_GAS, reason="ecpairing")
+    computation.consume_gas(_PAIRING_BASE_GAS + pairs * _PAIRING_GAS)
     product = FQ12.one()
     try:
         for start in range(0, len(data), _PAIR_BYTES):
@@ -104,7 +135,7 @@ def ecpairing(computation: Computation) -> None:
 
 def point_evaluation(computation: Computation) -> None:
     """Verify a KZG proof that a committed polynomial has a value at a point."""
-    computation.consume_gas(_POINT_EVALUATION_GAS, reason="point evaluation")
+    computation.consume_gas(_POINT_EVALUATION_GAS)
     data = computation.msg.data_as_bytes
     if len(data) != _POINT_EVALUATION_BYTES:
         raise VMError(f"point evaluation input has {len(data)} bytes")
@@ -125,7 +156,6 @@ def _trusted_setup() -> object:
     return load_trusted_setup(kzg.TRUSTED_SETUP_PATH, 0)
 
 
-_MASK: Final = 2**64 - 1
 _BLAKE2B_IV: Final = (
     0x6A09E667F3BCC908,
     0xBB67AE8584CAA73B,
@@ -148,16 +178,8 @@ _SIGMA: Final = (
     (6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5),
     (10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0),
 )
-_MIXES: Final = (
-    (0, 4, 8, 12),
-    (1, 5, 9, 13),
-    (2, 6, 10, 14),
-    (3, 7, 11, 15),
-    (0, 5, 10, 15),
-    (1, 6, 11, 12),
-    (2, 7, 8, 13),
-    (3, 4, 9, 14),
-)
+_LANE: Final = 128  # four words side by side in one integer, each with as much room above it for carries
+_WORDS: Final = sum((2**64 - 1) << (_LANE * i) for i in range(4))
 
 
 def blake2f(computation: Computation) -> None:
@@ -166,35 +188,55 @@ def blake2f(computation: Computation) -> None:
     if len(data) != _BLAKE2F_BYTES or data[212] > 1:
         raise VMError("blake2f input has a wrong size or final flag")
     rounds = int.from_bytes(data[:4], "big")
-    computation.consume_gas(rounds, reason="blake2f")
+    computation.consume_gas(rounds)
     words = [int.from_bytes(data[i : i + 8], "little") for i in range(4, 212, 8)]
     state, message, counters = words[:8], words[8:24], words[24:]
-    v = [*state, *_BLAKE2B_IV]
-    v[12] ^= counters[0]
-    v[13] ^= counters[1]
-    if data[212]:
-        v[14] ^= _MASK
+    final = 2**64 - 1 if data[212] else 0
+    mixed = [word ^ extra for word, extra in zip(_BLAKE2B_IV[4:], (*counters, final, 0), strict=True)]
+    a, b, c, d = _pack(state[:4]), _pack(state[4:]), _pack(_BLAKE2B_IV[:4]), _pack(mixed)
+    schedule = [
+        [_pack([message[i] for i in sigma[start : start + 8 : 2]]) for start in (0, 1, 8, 9)]
+        for sigma in _SIGMA[:rounds]
+    ]
     for index in range(rounds):
         if index % _ROUNDS_BETWEEN_CHECKS == 0:
             computation.state.watch.check()
-        _blake2_round(v, message, _SIGMA[index % 10])
-    computation.output = b"".join((state[i] ^ v[i] ^ v[i + 8]).to_bytes(8, "little") for i in range(8))
+        x1, y1, x2, y2 = schedule[index % 10]
+        a, b, c, d = _mix(a, b, c, d, x1, y1)
+        # The diagonals become columns for the second half, and columns again after it.
+        a, b, c, d = _mix(a, _turn(b, 1), _turn(c, 2), _turn(d, 3), x2, y2)
+        b, c, d = _turn(b, 3), _turn(c, 2), _turn(d, 1)
+    low, high = a ^ c ^ _pack(state[:4]), b ^ d ^ _pack(state[4:])
+    computation.output = _unpack(low) + _unpack(high)
 
 
-def _blake2_round(v: list[int], message: list[int], sigma: tuple[int, ...]) -> None:
-    for step, (a, b, c, d) in enumerate(_MIXES):
-        va = (v[a] + v[b] + message[sigma[2 * step]]) & _MASK
-        vd = v[d] ^ va
-        vd = (vd >> 32) | (vd << 32) & _MASK
-        vc = (v[c] + vd) & _MASK
-        vb = v[b] ^ vc
-        vb = (vb >> 24) | (vb << 40) & _MASK
-        va = (va + vb + message[sigma[2 * step + 1]]) & _MASK
-        vd ^= va
-        vd = (vd >> 16) | (vd << 48) & _MASK
-        vc = (vc + vd) & _MASK
-        vb ^= vc
-        v[a], v[b], v[c], v[d] = va, (vb >> 63) | (vb << 1) & _MASK, vc, vd
+def _pack(words: Sequence[int]) -> int:
+    return sum(word << (_LANE * i) for i, word in enumerate(words))
+
+
+def _unpack(packed: int) -> bytes:
+    return b"".join((packed >> (_LANE * i) & (2**64 - 1)).to_bytes(8, "little") for i in range(4))
+
+
+def _turn(row: int, lanes: int) -> int:
+    """Return a row with its words moved ``lanes`` places down, the lowest ones coming back at the top."""
+    return row >> (_LANE * lanes) | (row << (_LANE * (4 - lanes))) & _WORDS
+
+
+def _mix(a: int, b: int, c: int, d: int, x: int, y: int) -> tuple[int, int, int, int]:
+    """Apply the mixing function G to four columns at once."""
+    a = (a + b + x) & _WORDS
+    d ^= a
+    d = (d >> 32 | d << 32) & _WORDS
+    c = (c + d) & _WORDS
+    b ^= c
+    b = (b >> 24 | b << 40) & _WORDS
+    a = (a + b + y) & _WORDS
+    d ^= a
+    d = (d >> 16 | d << 48) & _WORDS
+    c = (c + d) & _WORDS
+    b ^= c
+    return a, (b >> 63 | b << 1) & _WORDS, c, d
 
 
 def validate_backends() -> None:
