@@ -174,17 +174,17 @@ def verdict(shown: Certificate | Presentation, facts: LedgerFacts | None, on_dat
     ledger = _usable(presentation, integrity, facts)
     if isinstance(ledger, str):
         unknown = _unknown(ledger)
-        in_force = _document_period(presentation, on_date) or unknown
+        in_force = _document_period(presentation, integrity, on_date) or unknown
         return Verdict(_integrity(integrity), unknown, in_force, unknown, unknown, unknown)
     issuance = _issuance(presentation, ledger)
     if issuance.answer == NO:
         unknown = _unknown("the ledger has no such certificate")
-        in_force = _document_period(presentation, on_date) or unknown
+        in_force = _document_period(presentation, integrity, on_date) or unknown
         return Verdict(_integrity(integrity), issuance, in_force, unknown, unknown, unknown)
     return Verdict(
         _integrity(integrity),
         issuance,
-        _in_force(presentation, ledger, on_date),
+        _in_force(presentation, integrity, ledger, on_date),
         _issuer_authority(presentation, ledger, on_date),
         _superseded(ledger, on_date),
         _used(ledger),
@@ -251,26 +251,30 @@ def _end_of(day: date) -> int:
     return int(datetime.combine(day, time(23, 59, 59), UTC).timestamp())
 
 
-def _document_period(presentation: Presentation, on_date: date | None) -> Answer | None:
-    """Return a no when the document itself says that it is not valid on the date."""
+def _document_period(presentation: Presentation, integrity: Integrity, on_date: date | None) -> Answer | None:
+    """Return what the document's own dates say against the date: a no, or that they cannot be relied on."""
     if on_date is None:
         return None
     dialect = DIALECTS.get(presentation.dialect)
     group = presentation.groups[0] if presentation.groups else None
     if dialect is None or not isinstance(group, OpenGroup):
-        return None
+        return _unknown("the certificate's own dates are hidden")
+    pointers = (dialect.valid_from_pointer, dialect.valid_until_pointer)
+    changed = [problem.pointer for problem in integrity.problems if problem.pointer in pointers]
+    if changed or (integrity.problems and not integrity.is_anchored_item):
+        return _unknown("the dates shown are not proven to be those attested")
     stated = dict(group.fields)
-    for pointer, is_start in ((dialect.valid_from_pointer, True), (dialect.valid_until_pointer, False)):
+    for pointer in pointers:
         if pointer not in stated:
             continue
         try:
             day = moment(stated[pointer], pointer).astimezone(UTC).date()
         except (Unreadable, OverflowError):
             return Answer(COULD_NOT_CHECK, f"{pointer} is no date", pointer=pointer)
-        if is_start and on_date < day:
-            return Answer(NO, f"not valid before {day}", time=str(stated[pointer]), pointer=pointer)
-        if not is_start and on_date > day:
-            return Answer(NO, f"not valid after {day}", time=str(stated[pointer]), pointer=pointer)
+        is_early = pointer == dialect.valid_from_pointer and on_date < day
+        if is_early or (pointer == dialect.valid_until_pointer and on_date > day):
+            word = "before" if is_early else "after"
+            return Answer(NO, f"not valid {word} {day}", time=str(stated[pointer]), pointer=pointer)
     return None
 
 
@@ -280,20 +284,29 @@ def _until(facts: LedgerFacts, on_date: date) -> tuple[int, str]:
     return (end, "") if end <= facts.as_of.time_s else (facts.as_of.time_s, f" as of {facts.as_of.text()}")
 
 
-def _in_force(presentation: Presentation, facts: LedgerFacts, on_date: date | None) -> Answer:
+def _in_force(presentation: Presentation, integrity: Integrity, facts: LedgerFacts, on_date: date | None) -> Answer:
+    """Return a no of the document or of the ledger before anything that could not be checked."""
     if on_date is None:
         return _unknown("no date was asked about")
-    if (answer := _document_period(presentation, on_date)) is not None:
-        return answer
+    by_document = _document_period(presentation, integrity, on_date)
+    if by_document is not None and by_document.answer == NO:
+        return by_document
+    by_ledger = _ledger_period(facts, on_date)
+    return by_ledger if by_ledger.answer != YES or by_document is None else by_document
+
+
+def _ledger_period(facts: LedgerFacts, on_date: date) -> Answer:
     batch = facts.batch
-    if batch is not None and _end_of(on_date) < batch.valid_from_s:
+    if batch is None:
+        return _unknown("the batch's dates were not read")
+    if _end_of(on_date) < batch.valid_from_s:
         return _at(NO, "the batch is not yet valid on that date", BlockPoint(None, batch.valid_from_s))
-    if batch is not None and _start_of(on_date) >= batch.valid_until_s:
+    if _start_of(on_date) >= batch.valid_until_s:
         return _at(NO, "the batch is no longer valid on that date", BlockPoint(None, batch.valid_until_s))
-    if batch is None or facts.changes is None:
-        return _unknown("the batch's dates were not read" if batch is None else "the item's status was not read")
     if _end_of(on_date) < batch.anchored.time_s:
         return _at(NO, f"not anchored before {batch.anchored.text()}", batch.anchored)
+    if facts.changes is None:
+        return _unknown("the item's status was not read")
     moment_s, as_of = _until(facts, on_date)
     until_then = [change for change in facts.changes if change.at.time_s <= moment_s]
     later = [change for change in facts.changes if change.at.time_s > moment_s and change.status != "in force"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cocket.attestation.batch import BatchBuilder
 from cocket.attestation.check import require
 from cocket.attestation.codes import EXAMPLES, load_example
-from cocket.attestation.commit import document_secret
+from cocket.attestation.commit import document_secret, group_hash_of
 from cocket.attestation.prove import Anchor, HiddenGroup, certificate_of, present
 from cocket.attestation.verdict import (
     BatchFacts,
@@ -94,6 +94,24 @@ def test_a_changed_field_is_named_and_the_item_still_judged():
     assert (overall, differs) == ("no", {"integrity": "no"})
     assert result.integrity.pointer == "/credentialSubject/manufacturingCountry"
     assert "'CN'" in result.integrity.reason
+
+
+def test_forged_dates_are_not_believed():
+    certificate = replace(CERTIFICATE, document={**CERTIFICATE.document, "validUntil": "2030-12-31T00:00:00Z"})
+    _, differs, result = told(on_date=date(2026, 8, 1), shown=certificate)
+    assert differs == {"integrity": "no", "in_force": "could not check"}
+    assert result.integrity.pointer == "/validUntil"
+    withdrawn = replace(FACTS, changes=(ItemChange("withdrawn", block(50, "2026-05-31")),))
+    assert told(withdrawn, shown=certificate)[1]["in_force"] == "no"  # the ledger's word still counts
+    hidden = present(CERTIFICATE)
+    hidden = replace(hidden, groups=(HiddenGroup(group_hash_of_first(hidden)), *hidden.groups[1:]))
+    _, differs, result = told(shown=hidden)
+    assert differs == {"integrity": "no", "in_force": "could not check"}
+    assert "hidden" in result.in_force.reason
+
+
+def group_hash_of_first(presentation):
+    return group_hash_of(presentation.groups[0].seed, 0, presentation.groups[0].fields)
 
 
 def test_fields_that_lead_elsewhere_leave_the_rest_unchecked():
