@@ -63,7 +63,7 @@ class Importer:
     """Checks blocks against one ledger; one thread at a time executes.
 
     ``known`` gives an already decoded transaction by its hash, so that what came through the pool is not recovered
-    again; the hash binds every byte. ``on_commit`` is told of each block that became the head, on the same thread.
+    again; the hash binds every byte. ``on_commit`` is told of each block after it became the head, on the same thread.
     """
 
     def __init__(
@@ -79,11 +79,6 @@ class Importer:
         self._known = known
         self._on_commit = on_commit
         self._results: OrderedDict[bytes, ExecutedBlock] = OrderedDict()
-        self._listeners: list[Callable[[ExecutedBlock], None]] = []
-
-    def subscribe(self, listener: Callable[[ExecutedBlock], None]) -> None:
-        """Have ``listener`` called after each commit, on the thread that imports; the ledger's head is that block."""
-        self._listeners.append(listener)
 
     def import_block(self, block: Block, now_s: int | None = None, *, sync: bool = True) -> Header:
         """Check a sealed block and make it the head; return the stored header, also when it was there before.
@@ -102,8 +97,6 @@ class Importer:
         self._ledger.commit(executed, header, sync=sync)
         self._results.clear()
         self._on_commit(executed)
-        for listener in self._listeners:
-            listener(executed)
         return header
 
     def execute(self, block: Block, now_s: int | None, stop: StopSwitch | None = None) -> ExecutedBlock:

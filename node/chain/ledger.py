@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cocket.node.chain.block import Block, Body, encode_body
-from cocket.node.chain.hashing import EMPTY_KECCAK
+from cocket.node.chain.hashing import EMPTY_KECCAK, EMPTY_ROOT
 from cocket.node.chain.header import Header, block_hash, encode_header
 from cocket.node.chain.receipt import Receipt
 from cocket.node.chain.rlp_codec import encode
@@ -277,7 +277,11 @@ class Ledger:
         data = self._store.get(schema.header_key(hash_))
         if data is None:
             raise NodeFault(f"database: its head 0x{hash_.hex()} has no header: restore it from a copy")
-        return _Head(stored_header(data), hash_, self._store.snapshot())
+        header = stored_header(data)
+        is_whole = header.state_root == EMPTY_ROOT or self.nodes(header.state_root) is not None
+        if not is_whole or self._store.get(schema.number_key(header.number)) != hash_:
+            raise NodeFault(f"database: its head, block {header.number}, is not whole: restore it from a copy")
+        return _Head(header, hash_, self._store.snapshot())
 
     def _code(self, code_hash: bytes) -> bytes | None:
         return b"" if code_hash == EMPTY_KECCAK else self._store.get(schema.code_key(code_hash))

@@ -124,8 +124,10 @@ class Chain:
         self.permission = PermissionRule(self.ledger)
         self.pool = Pool(self.ledger, self.permission, limits)
         self.builder = Builder(self.ledger, self.permission, self.pool, self.clock)
-        self.importer = Importer(self.ledger, self.permission, self.pool.get)
-        self.importer.subscribe(lambda executed: self.pool.on_block(executed.transactions))
+        self.importer = Importer(self.ledger, self.permission, self.pool.get, self._follow)
+
+    def _follow(self, executed: ExecutedBlock) -> None:
+        self.pool.on_block(executed.transactions)
 
     @property
     def head(self) -> Header:

@@ -10,7 +10,7 @@ from ledger.chains import BOARD, RECORDER, SPINNER, Chain, User, set_slot
 from cocket.node.chain.block import Block, decode_block, encode_block
 from cocket.node.chain.extra_data import ExtraData, Vote, decode_extra_data, encode_extra_data
 from cocket.node.chain.header import Header, block_hash, commit_hash, with_round, with_seals
-from cocket.node.chain.importer import StopSwitch, UnknownParent
+from cocket.node.chain.importer import Importer, StopSwitch, UnknownParent
 from cocket.node.chain.roots import ordered_root
 from cocket.node.chain.rules import Fork
 from cocket.node.chain.vm import ExecutionAborted
@@ -404,12 +404,13 @@ def test_few_results_are_kept(chain: Chain) -> None:
     assert len(chain.importer._results) == 4
 
 
-def test_listeners_hear_of_each_new_block_once(chain: Chain) -> None:
+def test_each_new_block_is_told_of_once_and_is_then_the_head(chain: Chain) -> None:
     heard: list[tuple[bytes, bytes]] = []
-    chain.importer.subscribe(lambda executed: heard.append((executed.hash, chain.ledger.head_hash)))
+    ledger = chain.ledger
+    importer = Importer(ledger, chain.permission, on_commit=lambda done: heard.append((done.hash, ledger.head_hash)))
     block = next_block(chain)
-    chain.importer.import_block(block)
-    chain.importer.import_block(block)
+    importer.import_block(block)
+    importer.import_block(block)
     hash_ = block_hash(block.header)
     assert heard == [(hash_, hash_)]
 

@@ -201,6 +201,13 @@ def test_another_genesis_or_validator_is_refused() -> None:
     assert Ledger(store, chain.genesis, b"\x01" * 20).head == chain.genesis.header
 
 
+@pytest.mark.parametrize("prefix", [b"n", b"#"])
+def test_a_head_that_is_not_whole_is_a_fault(grown: Chain, prefix: bytes) -> None:
+    grown.store.write([], [key for key, _ in grown.store.items(prefix)])
+    with pytest.raises(NodeFault, match="its head, block 3, is not whole"):
+        Ledger(grown.store, grown.genesis)
+
+
 @pytest.mark.parametrize("prefix", [b"h", b"b", b"r"])
 @pytest.mark.parametrize("damage", ["lost", "spoiled"])
 def test_a_damaged_record_is_a_fault(grown: Chain, prefix: bytes, damage: str) -> None:
