@@ -117,13 +117,13 @@ def assemble(source: str) -> bytes:
     return bytes(code)
 
 
-def deployer(runtime: bytes) -> bytes:
-    """Return initcode that deploys ``runtime``."""
-    head = assemble(f"PUSH {len(runtime)} DUP1 PUSH 11 PUSH 0 CODECOPY PUSH 0 RETURN") if len(runtime) < 256 else b""
-    if len(head) != 11:
-        head = b"\x61" + len(runtime).to_bytes(2, "big") + assemble("DUP1 PUSH 12 PUSH 0 CODECOPY PUSH 0 RETURN")
-        assert len(head) == 12
-    return head + runtime
+def deployer(runtime: bytes, first: str = "") -> bytes:
+    """Return initcode that runs ``first`` and then deploys ``runtime``."""
+    size = len(runtime)
+    head = assemble(f"{first} PUSH {size} DUP1")
+    tail = assemble("PUSH 0 CODECOPY PUSH 0 RETURN")
+    start = len(head) + 3 + len(tail)
+    return head + b"\x61" + start.to_bytes(2, "big") + tail + runtime
 
 
 def return_top() -> str:
