@@ -273,10 +273,11 @@ class Session:
         ending = Ending(DisconnectReason.USELESS_PEER, f"it does not read: {waiting} wait to leave", is_ours=True)
         self._connection.farewell(DisconnectReason.USELESS_PEER)
         self._queue.clear()
-        self._end(ending, b"", is_abrupt=True)
+        self._end(ending, b"")
         return False
 
-    def _end(self, ending: Ending, farewell: bytes, *, is_abrupt: bool = False) -> None:
+    def _end(self, ending: Ending, farewell: bytes) -> None:
+        """End: with a farewell it leaves first and the stream closes behind it, without one the stream is cut."""
         if self.ending is not None:
             return
         self.ending = ending
@@ -286,7 +287,7 @@ class Session:
                 self._stream.write(frame)
             self._queue.clear()
             self._queue_bytes = 0
-            if is_abrupt:
+            if not farewell:
                 self._stream.abort()
             else:
                 self._stream.close()

@@ -54,7 +54,7 @@ class Stream(Protocol):
         """Deliver again."""
 
     def close(self) -> None:
-        """Send what is buffered, then close."""
+        """Send what is buffered, then close; a peer that never closes its side is for the caller to `abort`."""
 
     def abort(self) -> None:
         """Close now; what is buffered is lost."""
@@ -90,6 +90,7 @@ class TcpStream(asyncio.Protocol):
         self._receiver: Receiver | None = None
         self._writable = True
         self._remote = "unknown"
+        self._is_closing = False
         self._end: str | None = None
 
     @property
@@ -123,7 +124,7 @@ class TcpStream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Asyncio brings bytes."""
-        if self._receiver is not None:
+        if self._receiver is not None and not self._is_closing:
             self._receiver.data_received(data)
 
     def pause_writing(self) -> None:
@@ -144,7 +145,7 @@ class TcpStream(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, buffering what does not leave at once."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._is_closing and not self._transport.is_closing():
             self._transport.write(data)
 
     def pause_reading(self) -> None:
@@ -158,9 +159,14 @@ class TcpStream(asyncio.Protocol):
             self._transport.resume_reading()
 
     def close(self) -> None:
-        """Send what is buffered, then close."""
-        if self._transport is not None:
-            self._transport.close()
+        """Send what is buffered, then say that no more comes, and be gone when the other end says so too.
+
+        Closing outright with bytes unread would reset the connection, and the other end might never read our last.
+        """
+        if self._transport is not None and not self._is_closing and not self._transport.is_closing():
+            self._is_closing = True
+            self._transport.resume_reading()
+            self._transport.write_eof()
 
     def abort(self) -> None:
         """Close now."""

@@ -58,8 +58,10 @@ async def pipe() -> tuple[PipeStream, PipeStream]:
     return near, arrived[0]
 
 
-async def join(net: Any, limits: SessionLimits | None = None) -> Scene:
-    near_stream, far_stream = await pipe()
+async def join(
+    net: Any, limits: SessionLimits | None = None, streams: tuple[PipeStream, PipeStream] | None = None
+) -> Scene:
+    near_stream, far_stream = streams or await pipe()
     limits = limits or SessionLimits()
     near = Session(
         Connection(net.local_node("near"), net.node_id("far"), net.Entropy("near")), near_stream, Owner(), limits, True
@@ -328,16 +330,14 @@ def test_disconnect_that_cannot_leave_is_cut_off(net: Any, run_virtual: Run) -> 
             super().close()
 
     async def play() -> None:
-        near, far = await pipe()
-        stuck = Stuck("stuck")
-        stuck.other, near.other = near, stuck
-        far.other = None
-        session = Session(
-            Connection(net.local_node("far"), None, net.Entropy("far")), stuck, Owner(), SessionLimits(), False
-        )
-        session.start()
-        session.disconnect(DisconnectReason.REQUESTED)
-        await session.closed.wait()
+        stuck, far = Stuck("stuck"), PipeStream("far")
+        stuck.other, far.other = far, stuck
+        scene = await join(net, streams=(stuck, far))
+        far.pause_reading()
+        scene.near.disconnect(DisconnectReason.REQUESTED)
+        await scene.near.closed.wait()
         assert stuck.aborted_at_s == pytest.approx(2)
+        far.resume_reading()
+        await scene.far.closed.wait()
 
     run_virtual(play())
