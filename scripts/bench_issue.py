@@ -41,6 +41,7 @@ ORACLE = Path(__file__).resolve().parents[1] / "tests/oracles/openattestation"
 SECRET = bytes(range(32))
 CHUNK = 250
 LINES_FOR_100_FIELDS = 12
+ROUNDS = 3  # the best counts, for both sides: what is left of other programs' noise is in all of them
 
 
 def chunks_of(documents: Iterable[bytes]) -> Iterator[Chunk]:
@@ -71,11 +72,13 @@ def issue_rate(count: int, workers: int) -> dict[str, object]:
     documents = list(bulk_documents(count, line_count=1))
     with multiprocessing.Pool(workers) as pool:
         issue(pool, documents[: CHUNK * workers], workers)  # processes started, schemas compiled
-        start = time.perf_counter()
-        batch = issue(pool, documents, workers)
-        seconds = time.perf_counter() - start
-    assert batch.count == count
-    return {"issue_certificates_per_s": round(count / seconds), "issue_documents": count, "issue_workers": workers}
+        seconds = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            batch = issue(pool, documents, workers)
+            seconds.append(time.perf_counter() - start)
+            assert batch.count == count
+    return {"issue_certificates_per_s": round(count / min(seconds)), "issue_documents": count, "issue_workers": workers}
 
 
 def issue_alone(documents: list[bytes]) -> float:
@@ -99,19 +102,21 @@ def against_openattestation(count: int) -> dict[str, object]:
     os.sched_setaffinity(0, {min(cores)})  # inherited by node: one core each, one after the other
     try:
         issue_alone(documents[:200])
-        ours = issue_alone(documents)
-        theirs = run_openattestation(documents)
+        runs = [(issue_alone(documents), run_openattestation(documents)) for _ in range(ROUNDS)]  # turn by turn
     finally:
         os.sched_setaffinity(0, cores)
-    if theirs is None:
+    ours = min(seconds for seconds, _ in runs)
+    theirs = [told for _, told in runs if told is not None]
+    if not theirs:
         return {"issue_vs_openattestation": None}
-    assert theirs["documents"] == count
+    assert {told["documents"] for told in theirs} == {count}
+    their_seconds = min(told["seconds"] for told in theirs)
     return {
-        "issue_vs_openattestation": round(theirs["seconds"] / ours, 2),
+        "issue_vs_openattestation": round(their_seconds / ours, 2),
         "issue_one_core_per_s": round(count / ours),
-        "openattestation_per_s": round(count / theirs["seconds"]),
+        "openattestation_per_s": round(count / their_seconds),
         "issue_fields": fields,
-        "openattestation_fields": theirs["fields"],
+        "openattestation_fields": theirs[0]["fields"],
     }
 
 
