@@ -93,8 +93,12 @@ class LevelStore(_Reading):
                 bloom_filter_bits=_BLOOM_BITS,
             )
         except plyvel.Error as error:
-            if "/LOCK" in str(error):
+            if _text(error).startswith("IO error: lock "):
                 raise Refused(f"database {path}: another process has it open: stop that node first") from error
+            if isinstance(error, plyvel.IOError):
+                raise NodeFault(
+                    f"database {path} does not open ({_text(error)}): make room on the disk, or its files accessible"
+                ) from error
             raise NodeFault(
                 f"database {path} does not open ({_text(error)}): restore it from a copy, or remove it and let the "
                 "node catch up from its peers"

@@ -122,6 +122,12 @@ def test_a_damaged_database_says_what_to_do(tmp_path: Path) -> None:
         LevelStore(tmp_path)
 
 
+def test_a_disk_that_does_not_let_it_open_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "LOCK").mkdir()
+    with pytest.raises(NodeFault, match="make room on the disk"):
+        LevelStore(tmp_path)
+
+
 def test_reading_after_close_is_a_fault(tmp_path: Path) -> None:
     store = LevelStore(tmp_path)
     view = store.snapshot()
