@@ -1,6 +1,6 @@
 """The eth_ methods that read accounts: balance, nonce, code, slots and their proofs.
 
-The head is read at once, history and proofs on the worker. It never executes code.
+The head is read at once, history on the reader thread, proofs on the worker. It never executes code.
 """
 
 from cocket.node.chain.proof import account_proof
@@ -97,7 +97,7 @@ class AccountMethods:
         return tuple((str(item), parse_slot(item)) for item in value)
 
     def _weight(self, _address: bytes, selector: BlockSelector) -> Weight:
-        return Weight.LIGHT if self._backend.is_head(selector) else Weight.HEAVY
+        return Weight.LIGHT if self._backend.is_head(selector) else Weight.READ
 
     def _weight_of_slot(self, _address: bytes, _slot: int, selector: BlockSelector) -> Weight:
-        return Weight.LIGHT if self._backend.is_head(selector) else Weight.HEAVY
+        return Weight.LIGHT if self._backend.is_head(selector) else Weight.READ

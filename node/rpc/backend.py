@@ -65,6 +65,11 @@ class LoadedBlock:
         return self._hashes
 
     @property
+    def has_receipts(self) -> bool:
+        """Whether the receipts are decoded already."""
+        return self._receipts is not None
+
+    @property
     def receipts(self) -> tuple[Receipt, ...]:
         """The receipts, in order."""
         if self._receipts is None:
@@ -183,11 +188,7 @@ class Backend:
 
     def loaded(self, selector: BlockSelector) -> LoadedBlock | None:
         """Return the selected block or None."""
-        if selector.hash is not None:
-            return self._load(selector.hash)
-        if selector.number is None and selector.tag != "earliest":
-            return self._load(self.ledger.head_hash)
-        block_hash = self.ledger.hash_by_number(selector.number or 0)
+        block_hash = self._hash_of(selector)
         return None if block_hash is None else self._load(block_hash)
 
     def load(self, header: Header) -> LoadedBlock:
@@ -205,6 +206,26 @@ class Backend:
         number, index = location
         loaded = self._load(self.hash_at(number))
         return None if loaded is None else (loaded, index)
+
+    def is_at_hand(self, selector: BlockSelector) -> bool:
+        """Say whether the selected block is in memory, or does not exist."""
+        block_hash = self._hash_of(selector)
+        return block_hash is None or block_hash in self._blocks
+
+    def is_transaction_at_hand(self, transaction_hash: bytes, *, with_receipt: bool) -> bool:
+        """Say whether a transaction's block, or also its receipts, are in memory, or it is in none."""
+        location = self.ledger.transaction_location(transaction_hash)
+        if location is None:
+            return True
+        kept = self._blocks.get(self.hash_at(location[0]))
+        return kept is not None and (kept.has_receipts or not with_receipt)
+
+    def _hash_of(self, selector: BlockSelector) -> bytes | None:
+        if selector.hash is not None:
+            return selector.hash
+        if selector.number is None and selector.tag != "earliest":
+            return self.ledger.head_hash
+        return self.ledger.hash_by_number(selector.number or 0)
 
     def _load(self, block_hash: bytes) -> LoadedBlock | None:
         with self._blocks_lock:

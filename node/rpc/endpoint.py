@@ -1,4 +1,5 @@
-"""The way of one body through the node: light calls at once, heavy calls on one bounded worker, deferred ones awaited.
+"""The way of one body through the node: light calls at once, reads and heavy calls each on a thread behind a bounded
+queue, deferred ones awaited.
 
 This part alone decides what may hold the event loop. HTTP and WebSocket both end here; it knows neither.
 """
@@ -30,12 +31,13 @@ LIGHT_CALLS_IN_A_ROW = 16
 
 
 class Worker:
-    """One thread for heavy requests, with a bounded queue in front of it."""
+    """One thread with a bounded queue in front of it."""
 
     def __init__(
         self, name: str, queue_max: int, wait_s_max: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._name = name
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"rpc-{name}")
         self._queue_max = queue_max
         self._wait_s_max = wait_s_max
         self._clock = clock
@@ -52,7 +54,9 @@ class Worker:
         if self._is_stopped:
             raise ResourceUnavailable("the node is stopping")
         if self._waiting >= self._queue_max:
-            raise ResourceUnavailable(f"the node is busy: {self._waiting} heavy requests are waiting; try again later")
+            raise ResourceUnavailable(
+                f"the node is busy: {self._waiting} requests are waiting for its {self._name}; try again later"
+            )
         begin_before = self._clock() + self._wait_s_max
 
         def perform() -> Result:
@@ -83,12 +87,13 @@ class Endpoint:
     def __init__(
         self,
         dispatcher: Dispatcher,
+        reader: Worker,
         worker: Worker,
         limits: Limits,
         on_fault: Callable[[str, BaseException], None] = lambda _method, _error: None,
     ) -> None:
         self.dispatcher = dispatcher
-        self._worker = worker
+        self._workers = {Weight.READ: reader, Weight.HEAVY: worker}
         self._limits = limits
         self._on_fault = on_fault
 
@@ -128,9 +133,9 @@ class Endpoint:
         weight = call.weight
         if weight is Weight.LIGHT:
             return call.perform()
-        if weight is Weight.HEAVY:
-            return await self._worker.run(call.perform)
-        return msgspec.json.encode(await call.start())
+        if weight is Weight.DEFERRED:
+            return msgspec.json.encode(await call.start())
+        return await self._workers[weight].run(call.perform)
 
     def _rpc_error(self, call: Call, error: Exception) -> RpcError:
         shaped = rpc_error_from(error)

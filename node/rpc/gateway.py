@@ -3,9 +3,12 @@
 The node's service makes one, and nobody else needs to know the other parts. It never decides what a block is worth.
 """
 
+import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from cocket.node.chain.header import Header
 from cocket.node.chain.ledger import Ledger
@@ -18,7 +21,7 @@ from cocket.node.rpc.blocks import BlockMethods
 from cocket.node.rpc.calls import CallMethods
 from cocket.node.rpc.encoding import quantity
 from cocket.node.rpc.endpoint import Endpoint, Worker
-from cocket.node.rpc.errors import MethodNotSupported
+from cocket.node.rpc.errors import MethodNotSupported, ResourceUnavailable
 from cocket.node.rpc.fees import FeeMethods
 from cocket.node.rpc.filters import FilterRegistry
 from cocket.node.rpc.jsonrpc import Dispatcher, Method, Parameter
@@ -67,11 +70,14 @@ class RpcGateway:
         """
         self._backend = Backend(ledger, pool, status, limits)
         self._announce = on_transaction
-        self._worker = Worker("rpc-worker", limits.heavy_queue_max, limits.heavy_wait_s)
+        self._reader = Worker("reader", limits.read_queue_max, limits.wait_s)
+        self._worker = Worker("worker", limits.heavy_queue_max, limits.wait_s)
         self._intake = Intake(pool, limits.submission_queue_max, self._on_accepted)
+        self._untold: deque[Header] = deque(maxlen=limits.subscriber_queue_max)
+        self._telling: asyncio.Task[None] | None = None
         self._logs = LogMethods(self._backend, FilterRegistry(limits, time.monotonic, secrets.token_bytes))
         dispatcher = Dispatcher(self._methods(), limits.batch_length_max)
-        self.endpoint = Endpoint(dispatcher, self._worker, limits, on_fault)
+        self.endpoint = Endpoint(dispatcher, self._reader, self._worker, limits, on_fault)
         self._hub = SubscriptionHub(dispatcher, limits, secrets.token_bytes)
         app = RpcApp(self.endpoint, self._hub, self._health, limits, allowed_hosts, routes)
         self._server = RpcServer(app, host, port, limits)
@@ -88,13 +94,19 @@ class RpcGateway:
     async def stop(self) -> None:
         """Stop listening and end the threads."""
         await self._server.stop()
+        if self._telling is not None:
+            self._telling.cancel()
         await self._intake.stop()
+        await self._reader.stop()
         await self._worker.stop()
 
     def on_block(self, header: Header) -> None:
         """Tell subscribers of a block that has become final. Call it on the event loop, once a block, in order."""
-        if len(self._hub):
-            self._hub.on_block(self._news(header))
+        if not len(self._hub):
+            return
+        self._untold.append(header)
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell(), name="rpc-news")
 
     def on_transaction(self, transaction_hash: bytes) -> None:
         """Tell filters and subscribers of a transaction that entered the pool from elsewhere. Call it on the loop."""
@@ -130,6 +142,17 @@ class RpcGateway:
             return log_object(log, position, loaded.transaction_hashes[index], loaded.place(index))
 
         return BlockNews(header_object(header, loaded.hash), logs, shaped)
+
+    async def _tell(self) -> None:
+        """Read the blocks that subscribers are to be told of off the event loop, and tell them in order."""
+        try:
+            while self._untold:
+                header = self._untold.popleft()
+                self._hub.on_block(await self._reader.run(partial(self._news, header)))
+        except ResourceUnavailable:
+            self._untold.clear()
+        finally:
+            self._telling = None
 
     def _health(self) -> dict[str, object]:
         status = self._backend.status

@@ -1,8 +1,8 @@
 """JSON-RPC 2.0 without input or output: bytes of a body to calls, calls to bytes of an answer.
 
 This part alone knows the shape of requests, batches and answers. It never opens a socket, waits, or starts a thread:
-it says of each call whether it is light (done at once), heavy (give it to the worker) or deferred (await its result),
-and the endpoint does so.
+it says of each call whether it is light (done at once), a read or heavy (each has its thread) or deferred (await its
+result), and the endpoint does so.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -27,8 +27,10 @@ class Weight(Enum):
 
     LIGHT = "light"
     """Microseconds: performed at once, on the event loop."""
+    READ = "read"
+    """Milliseconds of reading and decoding: performed on the reader thread."""
     HEAVY = "heavy"
-    """May take long: performed on the worker thread, under a deadline."""
+    """May take seconds: performed on the worker thread, under a deadline."""
     DEFERRED = "deferred"
     """The handler returns an awaitable of the result."""
 

@@ -29,10 +29,12 @@ class Limits:
     """Gas of eth_call and eth_estimateGas; more than a block has, so that reading is not tighter than writing."""
     call_s: float = 5.0
     """Time of one heavy request on the worker; gas alone does not bound Python."""
+    read_queue_max: int = 1024
+    """Reads waiting for the reader thread; each takes milliseconds."""
     heavy_queue_max: int = 64
     """Heavy requests waiting for the worker; the next one is told that the node is busy."""
-    heavy_wait_s: float = 10.0
-    """A heavy request that waited longer is not begun: its caller has likely gone."""
+    wait_s: float = 10.0
+    """A request that waited longer for its thread is not begun: its caller has likely gone."""
     submission_queue_max: int = 8192
     """Raw transactions waiting to be checked; some two seconds of work."""
 

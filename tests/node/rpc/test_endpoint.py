@@ -41,6 +41,7 @@ async def later() -> str:
 METHODS = (
     Method("light", thread_name),
     Method("heavy", thread_name, (), Weight.HEAVY),
+    Method("read", thread_name, (), Weight.READ),
     Method("deferred", later, (), Weight.DEFERRED),
     Method("echo", lambda text: text, (Parameter("text", str),)),
     Method("revert", raising(ExecutionReverted("execution reverted: no", "0x08c379a0"))),
@@ -54,12 +55,15 @@ METHODS = (
 
 def run(scenario: Callable[[Endpoint, Worker], Awaitable[None]], on_fault: list[str] | None = None) -> None:
     async def main() -> None:
-        worker = Worker("rpc-test", 2, 5.0)
+        reader, worker = Worker("reader", 2, 5.0), Worker("worker", 2, 5.0)
         faults: list[str] = [] if on_fault is None else on_fault
-        endpoint = Endpoint(Dispatcher(METHODS, 8), worker, LIMITS, lambda method, _error: faults.append(method))
+        endpoint = Endpoint(
+            Dispatcher(METHODS, 8), reader, worker, LIMITS, lambda method, _error: faults.append(method)
+        )
         try:
             await scenario(endpoint, worker)
         finally:
+            await reader.stop()
             await worker.stop()
 
     asyncio.run(main())
@@ -76,12 +80,13 @@ async def ask(endpoint: Endpoint, body: object) -> object:
 
 def test_each_call_runs_where_its_weight_says() -> None:
     async def scenario(endpoint: Endpoint, _worker: Worker) -> None:
-        names = ["light", "heavy", "deferred"]
+        names = ["light", "read", "heavy", "deferred"]
         answers = await ask(endpoint, [request(name, identity=name) for name in names])
         assert isinstance(answers, list)
         results = {answer["id"]: answer["result"] for answer in answers}
         assert results["light"] == "MainThread"
-        assert results["heavy"].startswith("rpc-test")
+        assert results["read"].startswith("rpc-reader")
+        assert results["heavy"].startswith("rpc-worker")
         assert results["deferred"] == "later"
 
     run(scenario)
@@ -160,11 +165,11 @@ def test_a_full_queue_is_told_as_busy_and_recovers() -> None:
         waiting = [asyncio.create_task(worker.run(gate.wait)) for _ in range(2)]
         while worker.waiting < 2:
             await asyncio.sleep(0)
-        with pytest.raises(ResourceUnavailable, match="busy: 2 heavy requests"):
+        with pytest.raises(ResourceUnavailable, match="busy: 2 requests are waiting for its worker"):
             await worker.run(thread_name)
         gate.set()
         assert await asyncio.gather(*waiting) == [True, True]
-        assert (await worker.run(thread_name)).startswith("rpc-test")
+        assert (await worker.run(thread_name)).startswith("rpc-worker")
 
     run(scenario)
 
@@ -172,7 +177,7 @@ def test_a_full_queue_is_told_as_busy_and_recovers() -> None:
 def test_a_job_that_waited_too_long_is_not_begun() -> None:
     async def main() -> None:
         clock = Clock()
-        worker = Worker("rpc-test", 4, 5.0, clock)
+        worker = Worker("worker", 4, 5.0, clock)
         gate = threading.Event()
         first = asyncio.create_task(worker.run(gate.wait))
         second = asyncio.create_task(worker.run(thread_name))
@@ -190,7 +195,7 @@ def test_a_job_that_waited_too_long_is_not_begun() -> None:
 
 def test_stopping_refuses_what_waits() -> None:
     async def main() -> None:
-        worker = Worker("rpc-test", 4, 5.0)
+        worker = Worker("worker", 4, 5.0)
         gate = threading.Event()
         started = threading.Event()
 

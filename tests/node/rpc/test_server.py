@@ -58,14 +58,14 @@ class Served(NamedTuple):
 @contextlib.asynccontextmanager
 async def serving(limits: Limits = LIMITS) -> AsyncIterator[Served]:
     dispatcher = Dispatcher(METHODS, 8)
-    worker = Worker("rpc-test", 4, 5.0)
+    worker = Worker("worker", 4, 5.0)
     hub = SubscriptionHub(dispatcher, limits, Counter())
 
     async def page(_request: Request) -> PlainTextResponse:
         return PlainTextResponse("a page")
 
     app = RpcApp(
-        Endpoint(dispatcher, worker, limits), hub, lambda: {"height": 7}, limits, routes=[Route("/page", page)]
+        Endpoint(dispatcher, worker, worker, limits), hub, lambda: {"height": 7}, limits, routes=[Route("/page", page)]
     )
     server = RpcServer(app, port=0, limits=limits)
     await server.start()
