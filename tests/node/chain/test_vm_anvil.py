@@ -1,7 +1,6 @@
-"""Blocks of mixed transactions, executed by us and by anvil: same receipts, same state.
+"""Blocks of mixed transactions, executed by us and by anvil: same receipts, same state, in every fork.
 
-From London on: in Berlin anvil 1.7.1 gives London's refunds (4,800 for a cleared slot, at most a fifth), which EIP-2200
-and the Yellow Paper of Berlin do not; ``test_vm.py`` has Berlin's numbers.
+Anvil 1.4.4: 1.7.1 gives London's refunds in Berlin too.
 """
 
 import gzip
@@ -106,7 +105,7 @@ def compare(transactions: list[list[Transaction]], alloc: dict[bytes, Allocated]
             assert root == genesis_state(anvil_state(anvil))[0]
 
 
-@pytest.mark.parametrize("fork", list(Fork)[1:], ids=lambda fork: fork.name)
+@pytest.mark.parametrize("fork", list(Fork), ids=lambda fork: fork.name)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_mixed_transactions(fork: Fork, seed: int) -> None:
     alloc = {sender: Allocated(balance=1_000 * ETHER) for sender in SENDERS}
