@@ -29,9 +29,11 @@ from cocket.node.errors import InvalidTransaction, Refused
 _EXECUTION_SHARE = 0.6
 # One transaction may not use more than this share of the budget: validators on slower machines must follow.
 _TRANSACTION_SHARE = 0.25
-# After so many senders whose next transaction does not fit the gas that is left, the block is full.
+# After so many senders whose next transaction does not fit what is left of gas or bytes, the block is full.
 _MISSES_MAX = 64
 _LEAST_GAS = 21_000
+# A proposal has to fit a peer's message, of 10 MiB for Besu and for us, together with its justification.
+_BLOCK_BYTES_MAX = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class _Filling:
     transactions: list[Transaction] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     finished_senders: set[bytes] = field(default_factory=set)
+    size_bytes: int = 0
     misses: int = 0
 
 
@@ -94,7 +97,8 @@ class Builder:
     ) -> None:
         """Run one transaction into the block, or end its sender's turns, and drop it if it can never run."""
         filling.finished_senders.add(transaction.sender)
-        if transaction.gas_limit > execution.context.gas_limit - execution.gas_used:
+        has_gas = transaction.gas_limit <= execution.context.gas_limit - execution.gas_used
+        if not has_gas or filling.size_bytes + len(transaction.raw) > _BLOCK_BYTES_MAX:
             filling.misses += 1
             return
         try:
@@ -110,6 +114,7 @@ class Builder:
                 self._pool.drop(transaction.hash, f"too slow: it ran longer than {deadline_s:.3f} s")
             return
         filling.finished_senders.discard(transaction.sender)
+        filling.size_bytes += len(transaction.raw)
         filling.transactions.append(transaction)
         filling.receipts.append(receipt)
 

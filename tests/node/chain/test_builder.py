@@ -1,7 +1,8 @@
 import pytest
 from evm.assembler import deployer
-from ledger.chains import BOARD, RECORDER, SPINNER, Chain, FakeClock, set_slot
+from ledger.chains import BOARD, RECORDER, SPINNER, Chain, FakeClock, User, set_slot
 
+from cocket.node.chain import builder as builder_module
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import block_hash, round_of
 from cocket.node.chain.importer import StopSwitch
@@ -63,6 +64,16 @@ def test_a_full_block_stops_looking() -> None:
     raws = [user.sign(chain.users[0].address, gas_limit=21_000) for user in chain.users]
     assert chain.extend(*raws).transactions == tuple(raws[:3])
     assert chain.head.gas_used == 63_000
+
+
+def test_the_bytes_of_a_block_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain()
+    raws = [user.sign(RECORDER, set_slot(1, 1)) for user in chain.users]
+    small = User("small").address
+    monkeypatch.setattr(builder_module, "_BLOCK_BYTES_MAX", 2 * len(raws[0]) + 120)
+    tiny = chain.users[3].sign(small, gas_limit=21_000, nonce=0)
+    assert chain.extend(*raws[:3], tiny).transactions == (raws[0], raws[1], tiny)
+    assert chain.extend().transactions == (raws[2],)
 
 
 def test_permission_that_was_taken_away_drops_with_the_reason() -> None:
