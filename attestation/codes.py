@@ -56,11 +56,14 @@ def hs_edition_on(year: int) -> str:
 
 class _CountryFile(msgspec.Struct):
     codes: str
+    customs: str
 
 
 @lru_cache(maxsize=1)
-def _countries() -> frozenset[str]:
-    return frozenset(msgspec.json.decode(_read("data/iso3166.json"), type=_CountryFile).codes.split())
+def _countries() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the officially assigned codes, and those that only customs use."""
+    file = msgspec.json.decode(_read("data/iso3166.json"), type=_CountryFile)
+    return frozenset(file.codes.split()), frozenset(file.customs.split())
 
 
 def is_country(code: str) -> bool:
@@ -69,7 +72,16 @@ def is_country(code: str) -> bool:
     >>> is_country("KE"), is_country("Kenya"), is_country("ZZ")
     (True, False, False)
     """
-    return code in _countries()
+    return code in _countries()[0]
+
+
+def is_customs_territory(code: str) -> bool:
+    """Return whether customs use this code though ISO has not officially assigned it: EU, Northern Ireland, Kosovo.
+
+    >>> is_customs_territory("EU"), is_customs_territory("KE")
+    (True, False)
+    """
+    return code in _countries()[1]
 
 
 def load_example(name: str) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from cocket.attestation.codes import hs_edition_on, hs_editions_of, is_country
+from cocket.attestation.codes import hs_edition_on, hs_editions_of, is_country, is_customs_territory
 from cocket.attestation.finding import Finding, Severity, shown
 
 _HS = re.compile(r"[0-9]{6}", re.ASCII)
@@ -126,8 +126,11 @@ def _invoice_findings(certificate: CertificateOfOrigin, given: str | None) -> It
 
 
 def _country_findings(stated: Stated, severity: Severity) -> Iterator[Finding]:
-    if not is_country(stated.text):
-        expected = "a country of ISO 3166-1, two capital letters"
+    expected = "a country of ISO 3166-1, two capital letters"
+    if is_customs_territory(stated.text):
+        found = f"{shown(stated.text)}, which customs use and ISO has not officially assigned"
+        yield Finding("warning", "country", stated.pointer, found, expected)
+    elif not is_country(stated.text):
         yield Finding(severity, "country", stated.pointer, shown(stated.text), expected)
 
 

@@ -127,6 +127,12 @@ def test_a_usmca_certificate_without_invoice_covers_a_period():
         ),
         (
             W3C,
+            "/credentialSubject/manufacturingCountry",
+            "EU",
+            ("warning", "country", "/credentialSubject/manufacturingCountry"),
+        ),
+        (
+            W3C,
             "/credentialSubject/items/0/countryOfOrigin",
             "ZZ",
             ("error", "country", "/credentialSubject/items/0/countryOfOrigin"),
