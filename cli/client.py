@@ -4,18 +4,18 @@ Everything a command asks of the ledger goes through ``NodeClient``; it holds no
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import click
-from eth_account import Account
-from web3 import HTTPProvider, Web3
-from web3.exceptions import Web3Exception, Web3RPCError
-from web3.types import RPCEndpoint
+from sha3 import keccak_256
 
 from cocket.cli.errors import CommandError, Exit
 from cocket.contracts.errors import ContractRefusal, decode_revert
+
+if TYPE_CHECKING:
+    from web3.types import RPCEndpoint
 
 DEFAULT_URL = "http://127.0.0.1:8545"
 REQUEST_TIMEOUT_S = 30
@@ -70,11 +70,15 @@ class Final:
 
 
 class NodeClient:
-    """Asks one node, and sends it signed transactions."""
+    """Asks one node, and sends it signed transactions. What is final is remembered."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
+        from web3 import HTTPProvider
+
         self.url = url
-        self._web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": REQUEST_TIMEOUT_S}))
+        self._times: dict[int, int] = {}
+        self._genesis_hash: bytes | None = None
+        self._provider = HTTPProvider(url, request_kwargs={"timeout": REQUEST_TIMEOUT_S})
 
     def ask(self, method: str, *params: object) -> object:
         """Return the result of one JSON-RPC request.
@@ -83,13 +87,14 @@ class NodeClient:
         :raises ContractRefusal: a contract said no.
         """
         try:
-            return self._web3.manager.request_blocking(cast(RPCEndpoint, method), list(params))
-        except Web3RPCError as error:
-            raise _as_refusal(error) from None
-        except (Web3Exception, OSError, ValueError) as error:
+            response = self._provider.make_request(cast("RPCEndpoint", method), list(params))
+        except (OSError, ValueError) as error:
             raise CommandError(
                 f"{self.url}: no answer from a node there ({_in_short(error)}); is it running?"
             ) from None
+        if "error" in response:
+            raise _as_refusal(response["error"])
+        return response["result"]
 
     def chain_id(self) -> int:
         """Return the EIP-155 chain id."""
@@ -111,11 +116,15 @@ class NodeClient:
 
     def block_time_s(self, number: int) -> int:
         """Return a block's time, seconds since 1970."""
-        return _quantity(self.block(number)["timestamp"])
+        if number not in self._times:
+            self._times[number] = _quantity(self.block(number)["timestamp"])
+        return self._times[number]
 
     def genesis_hash(self) -> bytes:
         """Return the hash of block 0."""
-        return _raw(self.block(0)["hash"])
+        if self._genesis_hash is None:
+            self._genesis_hash = _raw(self.block(0)["hash"])
+        return self._genesis_hash
 
     def view(self, address: bytes, view: View[T], block: int | str = "latest") -> T:
         """Return what a contract's view says at a block."""
@@ -132,6 +141,9 @@ class NodeClient:
 
     def sign(self, key: bytes, to: bytes, data: bytes, *, nonce: int, gas: int) -> bytes:
         """Return an encoded transaction signed with a private key; gas is free, so its price is 0."""
+        from eth_account import Account
+        from web3 import Web3
+
         fields = {
             "type": 2,
             "chainId": self.chain_id(),
@@ -145,16 +157,35 @@ class NodeClient:
         }
         return bytes(Account.sign_transaction(fields, key).raw_transaction)
 
+    def prepare(self, key: bytes, to: bytes, data: bytes) -> bytes:
+        """Return a signed transaction with the account's next nonce and enough gas, not sent yet.
+
+        :raises ContractRefusal: the contract would say no.
+        """
+        sender = address_of(key)
+        gas = self.estimate_gas(sender, to, data) * 5 // 4
+        return self.sign(key, to, data, nonce=self.nonce(sender), gas=gas)
+
     def send(self, key: bytes, to: bytes, data: bytes) -> Final:
         """Sign, send and wait until final.
 
         :raises ContractRefusal: the contract said no.
         :raises CommandError: not final in time.
         """
-        sender = address_of(key)
-        gas = self.estimate_gas(sender, to, data) * 5 // 4
-        raw = self.sign(key, to, data, nonce=self.nonce(sender), gas=gas)
-        return self.wait(self.send_raw(raw))
+        return self.send_until_final(self.prepare(key, to, data))
+
+    def send_until_final(self, raw: bytes) -> Final:
+        """Send a signed transaction, unless the node has it already, and wait until it is final."""
+        transaction_hash = self.hash_of(raw)
+        status = cast("dict[str, object]", self.ask("cocket_transactionStatus", _hex(transaction_hash)))
+        if status["status"] in ("unknown", "dropped"):
+            self.send_raw(raw)
+        return self.wait(transaction_hash)
+
+    @staticmethod
+    def hash_of(raw: bytes) -> bytes:
+        """Return the hash of an encoded transaction."""
+        return bytes(keccak_256(raw).digest())
 
     def send_raw(self, raw: bytes) -> bytes:
         """Hand a signed transaction to the node and return its hash."""
@@ -217,6 +248,8 @@ class NodeClient:
 
 def address_of(key: bytes) -> bytes:
     """Return the address of a private key."""
+    from eth_account import Account
+
     return bytes.fromhex(Account.from_key(key).address[2:])
 
 
@@ -230,17 +263,20 @@ def _log(entry: dict[str, object]) -> LogEntry:
     )
 
 
-def _as_refusal(error: Web3RPCError) -> Exception:
-    response = error.rpc_response or {}
-    body = cast("dict[str, object]", response.get("error") or {})
-    message = str(body.get("message") or _in_short(error))
-    data = body.get("data")
+def _as_refusal(error: object) -> Exception:
+    """Return what a JSON-RPC error means: a contract's refusal when it carries revert data."""
+    if not isinstance(error, Mapping):
+        return CommandError(str(error), Exit.REFUSED)
+    data = error.get("data")
     if isinstance(data, str) and data.startswith("0x") and len(data) > 2:
         return decode_revert(_raw(data))
-    return CommandError(message, Exit.REFUSED)
+    return CommandError(str(error.get("message")), Exit.REFUSED)
 
 
 def _in_short(error: BaseException) -> str:
+    """Return the innermost reason: HTTP libraries wrap a refused connection in several layers."""
+    while error.__context__ is not None and isinstance(error.__context__, OSError):
+        error = error.__context__
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 

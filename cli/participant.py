@@ -95,7 +95,8 @@ def accredit(
         as_json,
         {"participant": number, "identity": identity, "block": final.block_number, "file": str(path)},
         [
-            f"participant {number} ({', '.join(roles)}) is accredited from {start} until {end}, final in block {final.block_number}",
+            f"participant {number} ({', '.join(roles)}) is accredited from {start} until {end}, "
+            f"final in block {final.block_number}",
             f"{path} opens its identity: keep it, and give {name} a copy",
         ],
     )

@@ -1,0 +1,412 @@
+"""``cocket certificate``: check, issue, show, present, withdraw, supersede, use and verify certificates of origin."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cocket.cli.account import day_start_s, format_time, open_signatory, parse_day, signing_options
+from cocket.cli.client import NodeClient, node_option
+from cocket.cli.errors import CommandError, Exit
+from cocket.cli.output import is_terminal, json_option, note, show
+
+if TYPE_CHECKING:
+    from cocket.attestation.prove import Anchor, Certificate, Presentation
+    from cocket.attestation.verdict import LedgerFacts, Verdict
+    from cocket.cli.issuing import Progress
+
+FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+FILE_BYTES_MAX = 8 << 20
+FINDINGS_SHOWN = 200
+WHOLE_PPM = 1_000_000
+ANSWERS = {
+    "integrity": "unchanged",
+    "issuance": "anchored on the ledger",
+    "in_force": "in force",
+    "issuer_authority": "issuer entitled",
+    "superseded": "superseded",
+    "used": "used",
+}
+
+
+@click.group()
+def certificate() -> None:
+    """Check, issue, show, present, withdraw, supersede, use and verify certificates of origin."""
+
+
+@certificate.command(epilog="Example: cocket certificate check coffee.json tea.json")
+@FILES
+@click.option("--invoice", default=None, help="Number of the commercial invoice the origin claim hangs on.")
+@json_option
+def check(files: tuple[Path, ...], invoice: str | None, as_json: bool) -> None:
+    """Check documents against their schema, code lists and rules. Nothing is sent anywhere.
+
+    Files hold one JSON object each; .jsonl files one a line. Each finding says where, what was found and what was
+    expected.
+    """
+    from cocket.attestation.check import check as check_document
+    from cocket.cli.issuing import list_sources, read_documents
+
+    sources = list_sources(files)
+    answers: list[dict[str, object]] = []
+    sentences: list[str] = []
+    unacceptable = 0
+    for source, data in zip(sources, read_documents(sources), strict=True):
+        report = check_document(data, invoice)
+        unacceptable += not report.is_acceptable
+        answers.append(
+            {
+                "document": source.name,
+                "is_acceptable": report.is_acceptable,
+                "findings": [
+                    {
+                        "severity": f.severity,
+                        "rule": f.rule,
+                        "pointer": f.pointer,
+                        "found": f.found,
+                        "expected": f.expected,
+                    }
+                    for f in report.findings
+                ],
+            }
+        )
+        if len(sentences) < FINDINGS_SHOWN:
+            sentences.append(f"{source.name}: {'can be issued' if report.is_acceptable else 'cannot be issued'}")
+            sentences += [f"  {finding.text()}" for finding in report.findings]
+    sentences.append(f"{len(sources) - unacceptable} of {len(sources)} documents can be issued")
+    show(as_json, {"documents": answers, "acceptable": len(sources) - unacceptable}, sentences)
+    if unacceptable:
+        raise click.exceptions.Exit(Exit.USAGE)
+
+
+@certificate.command(
+    epilog="Example: cocket certificate issue coffee.json tea.json --out issued --key keys/chamber.json"
+)
+@FILES
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder of this batch; run again with it to go on after an interruption.",
+)
+@click.option(
+    "--for-country",
+    "country",
+    default="ZZ",
+    show_default=True,
+    help="ISO 3166 code of the importing country; ZZ: none stated.",
+)
+@click.option("--valid-from", default=None, help="First day, like 2026-11-23; default: today.")
+@click.option("--valid-to", default=None, help="Day on which the validity ends; default: a year after the first.")
+@click.option("--skip-invalid", is_flag=True, help="Issue the documents that pass, and report the others.")
+@signing_options
+@json_option
+def issue(
+    files: tuple[Path, ...],
+    out: Path,
+    country: str,
+    valid_from: str | None,
+    valid_to: str | None,
+    skip_invalid: bool,
+    home: Path | None,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+    node_url: str | None,
+    as_json: bool,
+) -> None:
+    """Issue certificates: check, commit, anchor all as one batch, wait until final, write one file each.
+
+    One file or a hundred thousand: one transaction. The certificate files open everything in them; they are the
+    owner's, mode 0600. After an interruption the same command goes on and never anchors twice.
+    """
+    from cocket.cli import issuing
+
+    first = parse_day(valid_from) if valid_from else datetime.now(UTC).date()
+    end = parse_day(valid_to) if valid_to else _a_year_after(first)
+    if end <= first:
+        raise CommandError(f"--valid-to {end} is not after --valid-from {first}", Exit.USAGE)
+    sources = issuing.list_sources(files)
+    if not sources:
+        raise CommandError("no documents in these files", Exit.USAGE)
+    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    issued = issuing.issue(
+        sources,
+        out,
+        signatory,
+        country=country,
+        valid_from=day_start_s(first),
+        valid_to=day_start_s(end),
+        skip_invalid=skip_invalid,
+        progress=_progress(),
+    )
+    sentences = [
+        f"{issued.certificates} certificates are final in block {issued.final.block_number}, "
+        f"{format_time(issued.final.block_time_s)}"
+        + (" (anchored by an earlier run)" if issued.was_anchored_before else ""),
+        f"batch 0x{issued.root.hex()}; the certificate files are in {out}",
+    ]
+    if issued.refused:
+        sentences.append(
+            f"{len(issued.refused)} documents were refused and left out: "
+            + ", ".join(name for name, _ in issued.refused[:10])
+        )
+    show(as_json, issuing.as_json(issued), sentences)
+
+
+@certificate.command("show", epilog="Example: cocket certificate show issued/coffee.certificate.json")
+@FILE
+@json_option
+def show_certificate(file: Path, as_json: bool) -> None:
+    """Show what a certificate or presentation says, and where it is anchored. `verify` says whether it is true."""
+    from cocket.attestation.prove import Certificate, whole
+
+    shown = read_certificate(file)
+    presentation = whole(shown) if isinstance(shown, Certificate) else shown
+    fields = dict(presentation.fields())
+    anchor = presentation.anchor
+    answer: dict[str, object] = {"dialect": presentation.dialect, "fields": fields, "anchor": None}
+    sentences = [f"{pointer}: {value}" for pointer, value in fields.items()]
+    if anchor is not None:
+        answer["anchor"] = {"chain_id": anchor.chain_id, "batch": anchor.batch, "index": anchor.index}
+        sentences.append(f"anchored on chain {anchor.chain_id}: batch 0x{anchor.batch.hex()}, item {anchor.index}")
+    else:
+        sentences.append("not anchored")
+    show(as_json, answer, sentences)
+
+
+@certificate.command(
+    epilog="Example: cocket certificate present issued/coffee.certificate.json --field goods --field /issuer/name "
+    "--out coffee.json"
+)
+@FILE
+@click.option(
+    "--field",
+    "selection",
+    multiple=True,
+    default=("*",),
+    show_default=True,
+    help="A group (goods, parties ...), a JSON Pointer, or * for all.",
+)
+@click.option("--hide-country", is_flag=True, help="Do not show the importing country.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@json_option
+def present(file: Path, selection: tuple[str, ...], hide_country: bool, out: Path, as_json: bool) -> None:
+    """Make a presentation that shows some fields and proves them; the others stay closed."""
+    from cocket.attestation.files import encode_presentation
+    from cocket.attestation.prove import present as present_fields
+    from cocket.node.keystore import write_whole
+
+    presentation = present_fields(_owned(file), selection, show_country=not hide_country)
+    if out.exists():
+        raise CommandError(f"{out} exists; choose another file", Exit.REFUSED)
+    write_whole(out, encode_presentation(presentation), 0o644)
+    pointers = [pointer for pointer, _ in presentation.fields()]
+    show(
+        as_json, {"file": str(out), "fields": pointers}, [f"{out} shows {len(pointers)} fields: {', '.join(pointers)}"]
+    )
+
+
+@certificate.command(
+    epilog="Example: cocket certificate withdraw issued/coffee.certificate.json --reason 4 --key keys/chamber.json"
+)
+@FILE
+@click.option("--reason", type=click.IntRange(1, 65535), default=1, show_default=True, help="Reason code.")
+@signing_options
+@json_option
+def withdraw(
+    file: Path,
+    reason: int,
+    home: Path | None,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+    node_url: str | None,
+    as_json: bool,
+) -> None:
+    """Withdraw a certificate for good. Its issuer may, and the authority that accredited the issuer."""
+    from cocket.contracts import certificates
+
+    anchor = anchor_of(file)
+    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    data = certificates.withdraw(batch=anchor.batch, index=anchor.index, reason=reason)
+    final = signatory.client.send(signatory.key, certificates.ADDRESS, data)
+    said = f"withdrawn in block {final.block_number}, {format_time(final.block_time_s)}"
+    show(as_json, {"block": final.block_number, "time": final.block_time_s}, [said])
+
+
+@certificate.command(
+    epilog="Example: cocket certificate supersede old.certificate.json --by new.certificate.json "
+    "--key keys/chamber.json"
+)
+@FILE
+@click.option(
+    "--by",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    required=True,
+    help="The certificate that replaces it.",
+)
+@signing_options
+@json_option
+def supersede(
+    file: Path,
+    by: Path,
+    home: Path | None,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+    node_url: str | None,
+    as_json: bool,
+) -> None:
+    """Replace a certificate by another of the same issuer."""
+    from cocket.contracts import certificates
+
+    old, new = anchor_of(file), anchor_of(by)
+    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    data = certificates.supersede(batch=old.batch, index=old.index, by_batch=new.batch, by_index=new.index)
+    final = signatory.client.send(signatory.key, certificates.ADDRESS, data)
+    said = f"superseded in block {final.block_number}, {format_time(final.block_time_s)}"
+    show(as_json, {"block": final.block_number, "time": final.block_time_s}, [said])
+
+
+@certificate.command(epilog="Example: cocket certificate use coffee.certificate.json --share 40 --home trial/SG")
+@FILE
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=100.0,
+    show_default=True,
+    help="Per cent of the goods claimed under it.",
+)
+@signing_options
+@json_option
+def use(
+    file: Path,
+    share: float,
+    home: Path | None,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+    node_url: str | None,
+    as_json: bool,
+) -> None:
+    """Claim a certificate, or a share of it, for imported goods. More than the whole is refused by consensus."""
+    from cocket.attestation.batch import country_hash
+    from cocket.attestation.prove import Certificate, OpenCountry, integrity_of, whole
+    from cocket.contracts import certificates
+
+    anchor = anchor_of(file)
+    shown = read_certificate(file)
+    presentation = whole(shown) if isinstance(shown, Certificate) else shown
+    integrity = integrity_of(presentation)
+    if integrity.problems or integrity.document_root is None:
+        problem = integrity.problems[0].text() if integrity.problems else "it leads to no root"
+        raise CommandError(f"the certificate was changed since it was issued: {problem}", Exit.VERIFICATION_NO)
+    country = presentation.country
+    destination = country_hash(country.salt, country.country) if isinstance(country, OpenCountry) else country
+    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    data = certificates.use(
+        batch=anchor.batch,
+        index=anchor.index,
+        document_root=integrity.document_root,
+        destination=destination,
+        path=anchor.path,
+        share_ppm=round(share * WHOLE_PPM / 100),
+    )
+    final = signatory.client.send(signatory.key, certificates.ADDRESS, data)
+    used = signatory.client.view(certificates.ADDRESS, certificates.item(anchor.batch, anchor.index)).used_ppm
+    when = f"block {final.block_number}, {format_time(final.block_time_s)}"
+    said = f"{share:g} % used in {when}; {used / 10_000:g} % of it in all"
+    show(as_json, {"block": final.block_number, "time": final.block_time_s, "used_ppm": used}, [said])
+
+
+@certificate.command(epilog="Example: cocket certificate verify coffee.certificate.json --on 2026-12-01")
+@FILE
+@click.option("--on", "on", default=None, help="The day that counts, like the date of import; default: today.")
+@node_option
+@json_option
+def verify(file: Path, on: str | None, node_url: str, as_json: bool) -> None:
+    """Give the verdict on a certificate or presentation: each answer yes, no or could not check, with its reason.
+
+    Exit code 0: good; 5: something speaks against it; 6: something could not be checked.
+    """
+    from cocket.attestation.verdict import verdict
+
+    day = parse_day(on) if on else datetime.now(UTC).date()
+    shown = read_certificate(file)
+    found = verdict(shown, facts_of(shown.anchor, node_url, day), day)
+    show(as_json, {**found.as_json(), "on": day.isoformat()}, verdict_sentences(found, day))
+    if found.overall != "yes":
+        raise click.exceptions.Exit(Exit.VERIFICATION_NO if found.overall == "no" else Exit.COULD_NOT_CHECK)
+
+
+def facts_of(anchor: "Anchor | None", node_url: str, day: date) -> "LedgerFacts | None":
+    """Return what the ledger says, None when it cannot be asked (then the verdict says "could not check")."""
+    from cocket.cli.evidence import gather_facts
+
+    if anchor is None:
+        return None
+    try:
+        return gather_facts(NodeClient(node_url), anchor, day_start_s(day) + 86_399)
+    except CommandError as error:
+        note(f"cocket: {error}")
+        return None
+
+
+def verdict_sentences(found: "Verdict", day: date) -> list[str]:
+    """Return the verdict as people read it."""
+    overall = {"yes": "GOOD", "no": "NOT GOOD", "could not check": "COULD NOT BE CHECKED IN FULL"}[found.overall]
+    lines = [f"{overall} on {day}"]
+    for name, label in ANSWERS.items():
+        answer = getattr(found, name)
+        lines.append(f"  {label + ':':24}{answer.answer} - {answer.reason}")
+    return lines
+
+
+def read_certificate(path: Path) -> "Certificate | Presentation":
+    """Read a certificate or presentation file.
+
+    :raises InvalidFile: it is neither.
+    """
+    from cocket.attestation.files import decode_file
+
+    if path.stat().st_size > FILE_BYTES_MAX:
+        raise CommandError(f"{path}: larger than {FILE_BYTES_MAX} bytes, so not read", Exit.USAGE)
+    return decode_file(path.read_bytes())
+
+
+def anchor_of(path: Path) -> "Anchor":
+    """Return where a file's certificate is anchored.
+
+    :raises CommandError: it is not.
+    """
+    anchor = read_certificate(path).anchor
+    if anchor is None:
+        raise CommandError(f"{path}: not anchored, so the ledger knows nothing of it", Exit.NOT_FOUND)
+    return anchor
+
+
+def _owned(path: Path) -> "Certificate":
+    from cocket.attestation.prove import Certificate
+
+    shown = read_certificate(path)
+    if not isinstance(shown, Certificate):
+        raise CommandError(f"{path}: a presentation; only the owner's certificate file shows other fields", Exit.USAGE)
+    return shown
+
+
+def _a_year_after(day: date) -> date:
+    try:
+        return day.replace(year=day.year + 1)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year + 1, month=3, day=1)
+
+
+def _progress() -> "Progress":
+    """Return a reporter: a bar on a terminal, else nothing."""
+    if not is_terminal():
+        return lambda _step, _done, _total: None
+
+    def report(step: str, done: int, total: int) -> None:
+        filled = 30 * done // max(total, 1)
+        click.echo(f"\r{step:<11}[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} ", nl=done >= total, err=True)
+
+    return report
