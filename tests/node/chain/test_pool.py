@@ -121,9 +121,10 @@ def test_a_sender_without_permission_is_refused() -> None:
 # Order
 
 
-def test_who_was_served_waits_behind_who_was_not(chain: Chain) -> None:
+def test_who_was_served_waits_behind_who_was_not() -> None:
+    chain = Chain(gas_limit=100_000)
     a, b = chain.users[:2]
-    raws = [user.sign(SPINNER, gas_limit=6_000_000) for user in (a, a, b)]
+    raws = [user.sign(SPINNER, gas_limit=60_000) for user in (a, a, b)]
     assert chain.extend(*raws).transactions == (raws[0],)
     assert chain.extend().transactions == (raws[2],)
     assert chain.extend().transactions == (raws[1],)
