@@ -7,7 +7,6 @@ a PUSH is read once, and both are kept by code.
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
 
@@ -66,16 +65,6 @@ class CodeStream:
         start = self.program_counter
         self.program_counter = start + size
         return self.raw[start : start + size]
-
-    @contextmanager
-    def seek(self, position: int) -> Iterator["CodeStream"]:
-        """Read elsewhere for a while."""
-        anchor = self.program_counter
-        self.program_counter = position
-        try:
-            yield self
-        finally:
-            self.program_counter = anchor
 
 
 def _find_destinations(raw: bytes) -> Iterator[int]:

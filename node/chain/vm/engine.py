@@ -2,15 +2,14 @@
 
 This module is part of the door to py-evm. It never runs anything.
 
-What differs from py-evm on purpose: opcodes never warn of deprecation, JUMPDEST asks whether to stop, and the
-precompiles of ``precompiles``.
+What differs from py-evm on purpose: opcodes never warn of deprecation, and some of them and of the precompiles
+are our own (``opcodes``, ``precompiles``).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from eth.exceptions import InvalidInstruction
-from eth.vm import opcode_values
 from eth.vm.computation import BaseComputation
 from eth.vm.forks.berlin.computation import BerlinComputation
 from eth.vm.forks.cancun.computation import CancunComputation
@@ -21,14 +20,9 @@ from cocket.node.chain.rules import Fork
 from cocket.node.chain.transaction import INITCODE_BYTES_MAX
 from cocket.node.chain.vm import precompiles
 from cocket.node.chain.vm.computation import Computation
+from cocket.node.chain.vm.opcodes import OPCODES
 
 Opcode = Callable[[Computation], object]
-
-
-def _jumpdest(computation: Computation) -> None:
-    """JUMPDEST: every loop passes one, so the watch is asked here."""
-    computation.consume_gas(1)
-    computation.state.watch.check()
 
 
 def _invalid(opcode: int) -> Opcode:
@@ -42,7 +36,7 @@ def _computation_class(fork: Fork, parent: type[BaseComputation]) -> type[Comput
     opcodes = dict(cast(Mapping[int, Opcode], parent.opcodes))
     # What warns of deprecation is wrapped around the opcode.
     opcodes = {value: getattr(opcode, "__wrapped__", opcode) for value, opcode in opcodes.items()}
-    opcodes[opcode_values.JUMPDEST] = _jumpdest
+    opcodes |= OPCODES
     table = dict(cast(Mapping[bytes, Opcode], parent.get_precompiles()))
     ours: dict[int, Opcode] = {
         1: precompiles.ecrecover,
