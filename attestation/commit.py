@@ -33,7 +33,6 @@ from cocket.attestation.merkle import (
 
 SECRET_BYTES = 32
 GROUP_SIZE_MIN = 16  # a group of one line and a group of none look alike
-GROUP_DEPTH_MIN = 4
 GROUP_DEPTH_MAX = 14  # FIELDS_MAX
 POSITION_MAX = 1 << 32
 
