@@ -91,24 +91,31 @@ class Endpoint:
         worker: Worker,
         limits: Limits,
         on_fault: Callable[[str, BaseException], None] = lambda _method, _error: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dispatcher = dispatcher
         self._workers = {Weight.READ: reader, Weight.HEAVY: worker}
         self._limits = limits
         self._on_fault = on_fault
+        self._clock = clock
 
     async def answer(self, body: bytes, dispatcher: Dispatcher | None = None) -> bytes | None:
         """Return the answer to a body. Never raises for what a caller sent.
 
         ``dispatcher`` replaces the endpoint's own where a connection has methods of its own (subscriptions).
         """
-        parsed = (dispatcher or self.dispatcher).parse(body)
+        try:
+            parsed = (dispatcher or self.dispatcher).parse(body)
+        except Exception as error:  # parsing raises nothing; should it ever, the caller gets an answer all the same
+            self._on_fault("parse", error)
+            return error_response(None, rpc_error_from(error))
         if not parsed.is_batch:
             return await self._answer_one(parsed.requests[0], self._limits.response_bytes_max)
         responses: list[bytes] = []
         room = self._limits.response_bytes_max
+        end_s = self._clock() + self._limits.batch_s
         for position, request in enumerate(parsed.requests, 1):
-            response = await self._answer_one(request, room)
+            response = await self._answer_one(request, room if self._clock() < end_s else 0)
             if response is not None:
                 responses.append(response)
                 room -= len(response) + 1
@@ -121,7 +128,10 @@ class Endpoint:
             return None if request.is_notification else error_response(request.id, request.error)
         try:
             if room <= 0:
-                raise LimitExceeded(f"the batch's answer exceeds {self._limits.response_bytes_max} bytes")
+                limits = self._limits
+                raise LimitExceeded(
+                    f"the batch exceeds {limits.response_bytes_max} bytes of answers or {limits.batch_s:g} s; divide it"
+                )
             result = await self._perform(request)
             if len(result) > room:
                 raise LimitExceeded(f"the answer exceeds {self._limits.response_bytes_max} bytes; ask for less")

@@ -124,6 +124,9 @@ class _OnlyId(msgspec.Struct, frozen=True):
     id: _WireId | None = None
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for what it cannot read; UnicodeDecodeError for bytes in a string that are not UTF-8."""
+
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_only_id = msgspec.json.Decoder(_OnlyId).decode
 _decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -160,7 +163,7 @@ class Dispatcher:
             return Parsed((self._parse_one(body),), False)
         try:
             items = _decode_batch(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             return Parsed((Failure(None, False, _malformed(error)),), False)
         if not items:
             return Parsed((Failure(None, False, InvalidRequest("the batch is empty")),), False)
@@ -172,7 +175,7 @@ class Dispatcher:
     def _parse_one(self, raw: bytes | msgspec.Raw) -> Call | Failure:
         try:
             request = _decode_request(raw)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             return Failure(_id_of(raw), False, _malformed(error))
         is_notification = request.id is msgspec.UNSET
         request_id = None if isinstance(request.id, msgspec.UnsetType) else request.id
@@ -250,5 +253,5 @@ def _malformed(error: Exception) -> RpcError:
 def _id_of(raw: bytes | msgspec.Raw) -> RequestId:
     try:
         return _decode_only_id(raw).id
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         return None

@@ -16,6 +16,8 @@ class Limits:
     """HTTP request line and headers; browsers stay below 8 KiB."""
     batch_length_max: int = 1000
     """Requests in a batch; a thousand light ones are about 20 ms."""
+    batch_s: float = 30.0
+    """Time of a batch; what is left then is refused, for its caller has likely gone."""
     response_bytes_max: int = 16 << 20
     """An answer, batches included; the largest block with its transactions fits."""
     request_s: float = 20.0

@@ -159,6 +159,25 @@ def test_a_batch_shares_the_size_limit() -> None:
     run(scenario)
 
 
+def test_a_batch_has_a_time_limit() -> None:
+    async def main() -> None:
+        clock = Clock()
+
+        def tick() -> float:
+            clock.now_s += 12
+            return clock.now_s
+
+        worker = Worker("worker", 2, 5.0)
+        endpoint = Endpoint(Dispatcher([Method("tick", tick)], 8), worker, worker, Limits(batch_s=30), clock=clock)
+        answers = await ask(endpoint, [request("tick", identity=number) for number in range(5)])
+        assert isinstance(answers, list)
+        assert [answer.get("result", 0) for answer in answers] == [12, 24, 36, 0, 0]
+        assert {answer["error"]["code"] for answer in answers[3:]} == {-32005}
+        await worker.stop()
+
+    asyncio.run(main())
+
+
 def test_a_full_queue_is_told_as_busy_and_recovers() -> None:
     async def scenario(_endpoint: Endpoint, worker: Worker) -> None:
         gate = threading.Event()

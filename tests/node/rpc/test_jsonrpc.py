@@ -107,6 +107,14 @@ def test_what_is_not_json_is_a_parse_error(dispatcher: Dispatcher, raw: bytes) -
     assert (refused.id, refused.error.code) == (None, -32700)
 
 
+@pytest.mark.parametrize("raw", [body(method="a?b"), body(jsonrpc="?"), body(params=["?"]), body(id="?")])
+def test_a_string_that_is_not_utf8_is_a_parse_error(dispatcher: Dispatcher, raw: bytes) -> None:
+    broken = raw.replace(b"?", b"\xcf")
+    assert failure(dispatcher, broken).error.code == -32700
+    inside = dispatcher.parse(b"[" + body() + b"," + broken + b"]").requests
+    assert [type(request) for request in inside] == [Call, Failure]
+
+
 @pytest.mark.parametrize(
     ("raw", "identity"),
     [
@@ -213,6 +221,14 @@ def test_a_deferred_call_gives_its_awaitable() -> None:
     awaitable = call.start()
     assert isinstance(awaitable, Awaitable)
     awaitable.close()  # type: ignore[attr-defined]
+
+
+@given(st.binary(max_size=6), st.integers(0, 60), st.integers(0, 6))
+def test_any_damaged_request_is_answered(damage: bytes, at: int, gone: int) -> None:
+    raw = body(id="x")
+    for damaged in (raw[:at] + damage + raw[at + gone :], b"[" + raw[:at] + damage + raw[at + gone :] + b"]"):
+        for request in Dispatcher([ADD], BATCH_MAX).parse(damaged).requests:
+            assert isinstance(request, Call | Failure)
 
 
 @given(st.binary(max_size=200))
