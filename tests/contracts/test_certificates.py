@@ -1,9 +1,14 @@
 """Certificates on the real EVM: each thing that is allowed has its refusals beside it."""
 
+import json
+from pathlib import Path
+
 import pytest
 from contract_ledger import FOUNDED_AT, KE, NL, SG, STRANGER, address, decide, founded
 
 from cocket.attestation.batch import BatchBuilder, batch_leaf, country_hash
+from cocket.attestation.commit import secrets_of
+from cocket.attestation.kinds import KINDS
 from cocket.contracts import certificates, consortium, directory, events, participants
 from cocket.contracts.abi import interface
 from cocket.contracts.certificates import WHOLE_PPM, ItemStatus
@@ -541,3 +546,24 @@ def test_python_and_contract_agree_on_the_batch_word():
     names = [part.name for part in word.parts]
     assert names == list(certificates.Batch.__dataclass_fields__)
     assert certificates.decode_batch_word(0).anchored_at == 0
+
+
+def test_uses_the_documents_of_the_golden_vector(empty_ledger):
+    """Real documents, committed and batched by the attestation, in the bytes that its vector has fixed."""
+    vector = json.loads((Path(__file__).parents[1] / "vectors" / "commitment_cocket.json").read_text())
+    batch = vector["batch"]
+    root = bytes.fromhex(batch["root"])
+    data = certificates.anchor(root=root, depth=batch["depth"], kind=batch["kind"], valid_from=FROM, valid_to=TO)
+    empty_ledger.certificates(CHAMBER, data)
+    for document, place in zip(vector["documents"], batch["items"], strict=True):
+        salt = secrets_of(bytes.fromhex(document["secret"]), KINDS[batch["kind"]]).country_salt
+        data = certificates.use(
+            batch=root,
+            index=place["index"],
+            document_root=bytes.fromhex(document["document_root"]),
+            destination=country_hash(salt, document["country"]),
+            path=[bytes.fromhex(sibling) for sibling in place["path"]],
+            share_ppm=WHOLE_PPM,
+        )
+        sent = empty_ledger.certificates(SG, data)
+        assert sent.events == (events.ItemUsed(root, place["index"], 3, WHOLE_PPM, WHOLE_PPM),)

@@ -67,7 +67,7 @@ def test_seals_the_founding_validators_in_their_slot():
 def test_founds_with_one_and_with_the_most():
     assert len(found(founding(["NL"])).ask_consortium(consortium.get_validators())) == 1
     countries = [chr(65 + i // 26) + chr(65 + i % 26) for i in range(consortium.VALIDATORS_MAX)]
-    ledger = found(founding(countries), Fork.LONDON)  # no bound on initcode there (EIP-3860)
+    ledger = found(founding(countries))
     assert len(ledger.ask_consortium(consortium.get_validators())) == 64
     with pytest.raises(MalformedValue, match="founders: 65"):
         founding_initcodes(founding([*countries, "ZZ"]))
