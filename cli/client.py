@@ -88,10 +88,11 @@ class NodeClient:
         """
         try:
             response = self._provider.make_request(cast("RPCEndpoint", method), list(params))
-        except (OSError, ValueError) as error:
-            raise CommandError(
-                f"{self.url}: no answer from a node there ({_in_short(error)}); is it running?"
-            ) from None
+        except OSError as error:
+            reason = "it refuses the connection" if "refused" in str(error) else type(error).__name__
+            raise CommandError(f"{self.url}: no node answers there ({reason}); start it, or name another") from None
+        except ValueError:
+            raise CommandError(f"{self.url}: what answers there is no node") from None
         if "error" in response:
             raise _as_refusal(response["error"])
         return response["result"]
@@ -271,13 +272,6 @@ def _as_refusal(error: object) -> Exception:
     if isinstance(data, str) and data.startswith("0x") and len(data) > 2:
         return decode_revert(_raw(data))
     return CommandError(str(error.get("message")), Exit.REFUSED)
-
-
-def _in_short(error: BaseException) -> str:
-    """Return the innermost reason: HTTP libraries wrap a refused connection in several layers."""
-    while error.__context__ is not None and isinstance(error.__context__, OSError):
-        error = error.__context__
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
 def _quantity(value: object) -> int:
