@@ -1,6 +1,7 @@
 """The store on disk: LevelDB through plyvel, the only door to it.
 
-It never repairs: a database that does not open, or a write that fails, stops the node with what to do.
+It repairs nothing but the end of a write that a power cut tore: any other database that does not open, and any write
+that fails, stops the node with what to do.
 
 LevelDB keeps its promise of order only while one log file lasts: after a power cut it can lose an unsynced batch and
 still hold a later, synced one of the next file. So an unsynced batch never reaches LevelDB by itself: it waits in
@@ -14,7 +15,8 @@ from typing import Protocol
 
 import plyvel
 
-from cocket.node.errors import NodeFault, Refused
+from cocket.node.errors import NodeError, NodeFault, Refused
+from cocket.node.store.level_log import cut_torn_log
 
 # Unsynced batches waiting in memory are written when they reach this size, so that the node stays small.
 _PENDING_BYTES_MAX = 32 * 1024 * 1024
@@ -71,7 +73,10 @@ class _Reading:
 
 
 class LevelStore(_Reading):
-    """A ``Store`` in a folder; one process at a time."""
+    """A ``Store`` in a folder; one process at a time.
+
+    ``torn_bytes`` says how much of a write that a power cut tore was cut off on opening: it was never promised.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the database in ``path``, and make it when there is none.
@@ -82,27 +87,17 @@ class LevelStore(_Reading):
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise NodeFault(f"database {path}: {error}: make its folder writable") from error
+        self.torn_bytes = 0
         try:
-            self._db = plyvel.DB(
-                str(path),
-                create_if_missing=True,
-                paranoid_checks=True,
-                lru_cache_size=_CACHE_BYTES,
-                write_buffer_size=_WRITE_BUFFER_BYTES,
-                max_open_files=_OPEN_FILES_MAX,
-                bloom_filter_bits=_BLOOM_BITS,
-            )
+            self._db = _open(path)
+        except plyvel.CorruptionError as error:
+            self.torn_bytes = _cut_torn_write(path, error)
+            try:
+                self._db = _open(path)
+            except plyvel.Error as again:
+                raise _open_fault(path, again) from again
         except plyvel.Error as error:
-            if _text(error).startswith("IO error: lock "):
-                raise Refused(f"database {path}: another process has it open: stop that node first") from error
-            if isinstance(error, plyvel.IOError):
-                raise NodeFault(
-                    f"database {path} does not open ({_text(error)}): make room on the disk, or its files accessible"
-                ) from error
-            raise NodeFault(
-                f"database {path} does not open ({_text(error)}): restore it from a copy, or remove it and let the "
-                "node catch up from its peers"
-            ) from error
+            raise _open_fault(path, error) from error
         super().__init__(self._db)
         self._path = path
         self._lock = threading.Lock()
@@ -167,6 +162,41 @@ class LevelStore(_Reading):
             ) from error
         self._layers = ()
         self._waiting_bytes = 0
+
+
+def _open(path: Path) -> plyvel.DB:
+    return plyvel.DB(
+        str(path),
+        create_if_missing=True,
+        paranoid_checks=True,  # else LevelDB skips what is damaged, synced or not, and says nothing
+        lru_cache_size=_CACHE_BYTES,
+        write_buffer_size=_WRITE_BUFFER_BYTES,
+        max_open_files=_OPEN_FILES_MAX,
+        bloom_filter_bits=_BLOOM_BITS,
+    )
+
+
+def _cut_torn_write(path: Path, error: Exception) -> int:
+    try:
+        torn_bytes = cut_torn_log(path)
+    except OSError as fault:
+        raise NodeFault(f"database {path}: {fault}: check the disk") from fault
+    if not torn_bytes:
+        raise _open_fault(path, error) from error
+    return torn_bytes
+
+
+def _open_fault(path: Path, error: Exception) -> NodeError:
+    """Return what a database that does not open means, and what to do."""
+    text = _text(error)
+    if text.startswith("IO error: lock "):
+        return Refused(f"database {path}: another process has it open: stop that node first")
+    if isinstance(error, plyvel.IOError):
+        return NodeFault(f"database {path} does not open ({text}): make room on the disk, or its files accessible")
+    return NodeFault(
+        f"database {path} does not open ({text}): restore it from a copy, or remove it and let the node catch up from "
+        "its peers"
+    )
 
 
 def _text(error: Exception) -> str:

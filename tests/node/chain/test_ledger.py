@@ -369,3 +369,28 @@ def test_a_crash_between_unsynced_blocks_keeps_whole_blocks(tmp_path: Path) -> N
     assert chain.head.number == 1
     assert chain.storage(RECORDER, 1) == 1
     chain.ledger.close()
+
+
+@pytest.mark.parametrize("is_zeroed", [False, True])
+@pytest.mark.parametrize("lost_bytes", [1, 100, 1500])
+def test_a_torn_last_batch_leaves_the_block_before(tmp_path: Path, lost_bytes: int, is_zeroed: bool) -> None:
+    """A power cut while the last batch was on its way: cut short, or its end reads as zeros."""
+    chain = Chain(store=LevelStore(tmp_path))
+    for value in range(1, 5):
+        chain.extend(chain.users[0].sign(RECORDER, set_slot(1, value)))
+    chain.ledger.close()
+    log = max(tmp_path.glob("*.log"))
+    data = log.read_bytes()
+    log.write_bytes(data[:-lost_bytes] + (bytes(lost_bytes) if is_zeroed else b""))
+    try:
+        chain.open(LevelStore(tmp_path))
+    except NodeFault as fault:
+        assert is_zeroed
+        assert "restore it" in str(fault)  # noqa: PT017
+        return
+    assert chain.head.number == 3
+    assert chain.storage(RECORDER, 1) == 3
+    chain.users[0].nonce = 3
+    chain.extend(chain.users[0].sign(RECORDER, set_slot(1, 9)))
+    assert chain.storage(RECORDER, 1) == 9
+    chain.ledger.close()
