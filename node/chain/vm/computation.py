@@ -1,8 +1,7 @@
-"""One message on its way through its code: gas, stack, memory, and what it leaves.
+"""One message on its way through its code, and what it leaves.
 
-This module is part of the door to py-evm: it has the surface that py-evm's opcodes and precompiles work on, without
-the validation, tracing and kept children of py-evm's own class. The rules of forks are ``engine``'s. The stack holds
-integers only.
+This module is part of the door to py-evm: it stands where py-evm's computation stood, for py-evm's opcodes and
+precompiles, without its validation, tracing and kept children. The rules of forks are ``engine``'s.
 """
 
 from collections.abc import Callable
@@ -25,13 +24,13 @@ from eth.exceptions import (
 from cocket.node.chain.rules import Fork
 from cocket.node.chain.vm.code import CodeStream
 from cocket.node.chain.vm.context import EngineState
+from cocket.node.chain.vm.machine import STACK_MAX, Machine
 from cocket.node.chain.vm.message import Message, TransactionContext
 from cocket.node.errors import NodeFault
 
 RawLog = tuple[bytes, tuple[int, ...], bytes]
 """Address, topics and data of an event."""
 
-STACK_MAX: Final = 1024
 WORD_MAX: Final = 2**256 - 1
 ARITHMETIC: Final = frozenset({0x01, 0x03, 0x10, 0x11, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1B, 0x1C})
 """The opcodes with one or two words in, one out and a price of 3 that the loop spells out."""
@@ -63,22 +62,18 @@ class _Silence:
         """Say nothing."""
 
 
-class Computation:
+class Computation(Machine):
     """The execution of one message. The subclass of a fork knows its opcodes and precompiles."""
 
     __slots__ = (
-        "_memory",
         "accounts_to_delete",
         "beneficiaries",
         "code",
         "error",
-        "gas_left",
-        "gas_refunded",
         "logs",
         "msg",
         "output",
         "return_data",
-        "stack",
         "state",
         "transaction_context",
     )
@@ -91,14 +86,11 @@ class Computation:
     logger = _Silence()
 
     def __init__(self, state: EngineState, message: Message, transaction_context: TransactionContext) -> None:
+        super().__init__(message.gas)
         self.state = state
         self.msg = message
         self.transaction_context = transaction_context
         self.code = CodeStream(message.code)
-        self.gas_left = message.gas
-        self.gas_refunded = 0
-        self.stack: list[int] = []
-        self._memory = bytearray()
         self.output = b""
         self.return_data = b""
         self.error: VMError | None = None
@@ -371,105 +363,3 @@ class Computation:
     def register_account_for_deletion(self, beneficiary: bytes) -> None:
         """Note that the contract is destroyed when the transaction ends; it may be so more than once."""
         self.accounts_to_delete.append(self.msg.storage_address)
-
-    # Gas
-
-    def consume_gas(self, amount: int, reason: str = "") -> None:
-        """Pay, or fail."""
-        if amount > self.gas_left:
-            raise OutOfGas(reason)
-        self.gas_left -= amount
-
-    def return_gas(self, amount: int) -> None:
-        """Take back what a call did not use."""
-        self.gas_left += amount
-
-    def refund_gas(self, amount: int) -> None:
-        """Count a refund, which may be negative, for the transaction's end."""
-        self.gas_refunded += amount
-
-    def get_gas_remaining(self) -> int:
-        """Return the gas that is left."""
-        return self.gas_left
-
-    # Stack
-
-    def stack_push_int(self, value: int) -> None:
-        """Push a word."""
-        if len(self.stack) >= STACK_MAX:
-            raise FullStack
-        self.stack.append(value)
-
-    def stack_push_bytes(self, value: bytes) -> None:
-        """Push the word that up to 32 bytes spell."""
-        if len(self.stack) >= STACK_MAX:
-            raise FullStack
-        self.stack.append(int.from_bytes(value, "big"))
-
-    def stack_pop1_int(self) -> int:
-        """Pop a word."""
-        if not self.stack:
-            raise InsufficientStack
-        return self.stack.pop()
-
-    stack_pop1_any = stack_pop1_int
-
-    def stack_pop1_bytes(self) -> bytes:
-        """Pop a word as its 32 bytes."""
-        if not self.stack:
-            raise InsufficientStack
-        return self.stack.pop().to_bytes(32, "big")
-
-    def stack_pop_ints(self, count: int) -> tuple[int, ...]:
-        """Pop words, the top first."""
-        stack = self.stack
-        if len(stack) < count:
-            raise InsufficientStack
-        words = tuple(stack[: -count - 1 : -1])
-        del stack[-count:]
-        return words
-
-    def stack_swap(self, position: int) -> None:
-        """Exchange the top with the word ``position`` below it."""
-        stack = self.stack
-        if len(stack) <= position:
-            raise InsufficientStack
-        stack[-1], stack[-position - 1] = stack[-position - 1], stack[-1]
-
-    def stack_dup(self, position: int) -> None:
-        """Push a copy of the word at ``position``, 1 being the top."""
-        stack = self.stack
-        if len(stack) >= STACK_MAX:
-            raise FullStack
-        if len(stack) < position:
-            raise InsufficientStack
-        stack.append(stack[-position])
-
-    # Memory
-
-    def extend_memory(self, start: int, size: int) -> None:
-        """Pay for memory up to ``start + size`` and make it, in words of 32 bytes."""
-        if not size:
-            return
-        before = len(self._memory) >> 5
-        after = (start + size + 31) >> 5
-        if after > before:
-            cost = (after - before) * 3 + after * after // 512 - before * before // 512
-            if cost > self.gas_left:
-                raise OutOfGas("memory")
-            self.gas_left -= cost
-            self._memory += bytes((after - before) << 5)
-
-    def memory_write(self, start: int, size: int, value: bytes) -> None:
-        """Write within the memory that there is."""
-        if size:
-            self._memory[start : start + size] = value
-
-    def memory_read_bytes(self, start: int, size: int) -> bytes:
-        """Return a copy of memory."""
-        return bytes(self._memory[start : start + size])
-
-    def memory_copy(self, destination: int, source: int, length: int) -> None:
-        """Copy within memory; the ranges may overlap."""
-        if length:
-            self._memory[destination : destination + length] = self._memory[source : source + length]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from trie import HexaryTrie
 
 from cocket.node.chain.hashing import EMPTY_ROOT, keccak256
-from cocket.node.chain.trie import BadNode, decode_node, look_up, path_nodes, update_trie
+from cocket.node.chain.trie import look_up, path_nodes, update_trie
+from cocket.node.chain.trie_node import BadNode, decode_node
 from cocket.node.errors import NodeFault
 
 # Few nibbles differ, so that tries are deep, branches collapse and nodes are short enough to lie in their parents.

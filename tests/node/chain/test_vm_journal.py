@@ -1,0 +1,214 @@
+"""The journal against a model that copies everything at each snapshot, and code analysis against a plain scan."""
+
+import copy
+from dataclasses import dataclass, field
+
+from evm.world import Allocated, World
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cocket.node.chain.hashing import EMPTY_KECCAK, keccak256
+from cocket.node.chain.state import apply_write_set
+from cocket.node.chain.vm.code import CodeStream, analysis_of
+from cocket.node.chain.vm.journal import Journal
+
+ADDRESSES = [bytes([index]) * 20 for index in range(1, 5)]
+ALLOC = {
+    ADDRESSES[0]: Allocated(balance=5),
+    ADDRESSES[1]: Allocated(nonce=1, code=b"\x01", storage={0: 1, 1: 2}),
+    ADDRESSES[2]: Allocated(),
+}
+
+
+@dataclass
+class Model:
+    """What the journal should know: plain dictionaries."""
+
+    accounts: dict[bytes, tuple[int, int, bytes]] = field(default_factory=dict)
+    slots: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    transient: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
+    warm: set[object] = field(default_factory=set)
+    touched: set[bytes] = field(default_factory=set)
+
+    @classmethod
+    def start(cls) -> "Model":
+        model = cls()
+        for address, account in ALLOC.items():
+            model.accounts[address] = (account.nonce, account.balance, account.code)
+            model.slots |= {(address, slot): value for slot, value in account.storage.items()}
+        return model
+
+    def get(self, address: bytes) -> tuple[int, int, bytes]:
+        return self.accounts.get(address, (0, 0, b""))
+
+    def delete(self, address: bytes) -> None:
+        self.accounts.pop(address, None)
+        self.slots = {key: value for key, value in self.slots.items() if key[0] != address}
+
+
+addresses = st.sampled_from(ADDRESSES)
+slots = st.integers(0, 2)
+small = st.integers(0, 3)
+actions = st.one_of(
+    st.tuples(st.just("balance"), addresses, small),
+    st.tuples(st.just("nonce"), addresses, small),
+    st.tuples(st.just("code"), addresses, st.sampled_from([b"\x01", b"\x02\x03"])),
+    st.tuples(st.just("slot"), addresses, slots, small),
+    st.tuples(st.just("transient"), addresses, slots, small),
+    st.tuples(st.just("warm"), addresses, slots),
+    st.tuples(st.just("touch"), addresses),
+    st.tuples(st.just("delete"), addresses),
+    st.tuples(st.just("snapshot")),
+    st.tuples(st.just("revert")),
+    st.tuples(st.just("end")),
+)
+
+
+def check(journal: Journal, model: Model, originals: Model) -> None:
+    for address in ADDRESSES:
+        nonce, balance, code = model.get(address)
+        assert (journal.get_nonce(address), journal.get_balance(address), journal.get_code(address)) == model.get(
+            address
+        )
+        assert journal.get_code_hash(address) == (keccak256(code) if code else EMPTY_KECCAK)
+        assert journal.account_is_empty(address) is not journal.account_exists(address)
+        assert journal.account_is_empty(address) is (not nonce and not balance and not code)
+        for slot in range(3):
+            assert journal.get_storage(address, slot) == model.slots.get((address, slot), 0)
+            assert journal.is_storage_warm(address, slot) == ((address, slot) in model.warm)
+            transient = model.transient.get((address, slot), b"")
+            assert journal.get_transient_storage(address, slot) == transient
+            original = originals.slots.get((address, slot), 0)
+            assert journal.get_storage(address, slot, from_journal=False) == original
+        assert journal.is_address_warm(address) == (address in model.warm)
+
+
+@given(st.lists(actions, max_size=40))
+@settings(max_examples=400)
+def test_the_journal_keeps_and_takes_back_like_its_model(steps: list[tuple]) -> None:  # type: ignore[type-arg]
+    world = World(ALLOC)
+    journal, model = Journal(world.reader), Model.start()
+    originals = copy.deepcopy(model)
+    stack: list[tuple[int, Model]] = []
+    for step in steps:
+        match step:
+            case ("balance", address, value):
+                journal.set_balance(address, value)
+                nonce, _, code = model.get(address)
+                model.accounts[address] = (nonce, value, code)
+                model.touched.add(address)
+            case ("nonce", address, value):
+                journal.set_nonce(address, value)
+                _, balance, code = model.get(address)
+                model.accounts[address] = (value, balance, code)
+                model.touched.add(address)
+            case ("code", address, code):
+                journal.set_code(address, code)
+                nonce, balance, _ = model.get(address)
+                model.accounts[address] = (nonce, balance, code)
+                model.touched.add(address)
+            case ("slot", address, slot, value):
+                if model.slots.get((address, slot), 0) != value:
+                    model.touched.add(address)
+                journal.set_storage(address, slot, value)
+                model.slots[address, slot] = value
+            case ("transient", address, slot, value):
+                journal.set_transient_storage(address, slot, bytes([value]))
+                model.transient[address, slot] = bytes([value])
+            case ("warm", address, slot):
+                journal.mark_address_warm(address)
+                journal.mark_storage_warm(address, slot)
+                model.warm |= {address, (address, slot)}
+            case ("touch", address):
+                journal.touch_account(address)
+                model.touched.add(address)
+            case ("delete", address):
+                # Deleting happens when a transaction ends, before its state is asked again.
+                journal.delete_account(address)
+                model.delete(address)
+                model.touched.add(address)
+                journal.end_transaction()
+                stack, originals = _ended(model)
+            case ("snapshot",):
+                stack.append((journal.snapshot(), copy.deepcopy(model)))
+            case ("revert",) if stack:
+                mark, model = stack.pop()
+                journal.revert(mark)
+            case ("end",):
+                journal.end_transaction()
+                stack, originals = _ended(model)
+        check(journal, model, originals)
+    journal.end_transaction()
+    _ended(model)
+    writes = journal.write_set()
+    root, _, _ = apply_write_set(world.nodes.get, world.root, writes)
+    expected = {
+        address: Allocated(
+            balance=balance,
+            nonce=nonce,
+            code=code,
+            storage={slot: value for (owner, slot), value in model.slots.items() if owner == address and value},
+        )
+        for address, (nonce, balance, code) in model.accounts.items()
+    }
+    assert root == World(expected).root
+
+
+def _ended(model: Model) -> tuple[list[tuple[int, Model]], Model]:
+    """Remove touched empty accounts from the model and forget what lasts a transaction."""
+    for address in model.touched:
+        if model.get(address) == (0, 0, b""):
+            model.delete(address)
+    model.touched.clear()
+    model.warm.clear()
+    model.transient.clear()
+    return [], copy.deepcopy(model)
+
+
+def test_writing_back_what_was_there_is_no_write() -> None:
+    world = World(ALLOC)
+    journal = Journal(world.reader)
+    journal.set_storage(ADDRESSES[1], 0, 9)
+    journal.set_balance(ADDRESSES[0], 7)
+    journal.end_transaction()
+    journal.set_storage(ADDRESSES[1], 0, 1)
+    journal.set_balance(ADDRESSES[0], 5)
+    journal.end_transaction()
+    writes = journal.write_set()
+    assert (writes.accounts, writes.storage) == ({}, {})
+
+
+def plain_scan(code: bytes) -> set[int]:
+    found, position = set(), 0
+    while position < len(code):
+        if code[position] == 0x5B:
+            found.add(position)
+        position += code[position] - 0x5E if 0x60 <= code[position] <= 0x7F else 1
+    return found
+
+
+opcode_bytes = st.sampled_from([0x00, 0x5A, 0x5B, 0x5C, 0x5F, 0x60, 0x61, 0x7F, 0x80]) | st.integers(0, 255)
+
+
+@given(st.lists(opcode_bytes, max_size=200).map(bytes))
+def test_destinations_are_those_of_a_plain_scan(code: bytes) -> None:
+    assert analysis_of(code).destinations == plain_scan(code)
+
+
+@given(st.binary(max_size=60), st.integers(0, 70), st.integers(1, 32))
+def test_a_push_reads_zeros_behind_the_end(code: bytes, position: int, size: int) -> None:
+    analysis = analysis_of(code)
+    word = int.from_bytes((code + bytes(200))[position : position + size], "big")
+    assert analysis.push_at(position, size) == word
+    assert analysis.pushes[position] == word
+
+
+def test_a_stream_steps_over_what_it_reads() -> None:
+    stream = CodeStream(b"abcdef")
+    assert [stream.read(2), stream.read(3), stream.read(3), stream.program_counter, len(stream)] == [
+        b"ab",
+        b"cde",
+        b"f",
+        8,
+        6,
+    ]
