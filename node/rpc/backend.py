@@ -102,9 +102,14 @@ class Deadline:
     end_s: float
     allowed_s: float
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is over."""
+        return self.clock() > self.end_s
+
     def check(self, what: str, advice: str) -> None:
         """Raise ``LimitExceeded`` once the time is over."""
-        if self.clock() > self.end_s:
+        if self.is_over:
             raise LimitExceeded(f"{what} took over {self.allowed_s:g} s: {advice}")
 
 

@@ -5,13 +5,15 @@ Searches run on the worker under a deadline; blooms skip blocks without reading 
 
 from collections import deque
 
-from cocket.node.chain.header import Header
-from cocket.node.rpc.backend import Backend
+from cocket.node.rpc.backend import Backend, LoadedBlock
 from cocket.node.rpc.encoding import BlockSelector, data, shown
 from cocket.node.rpc.errors import InvalidParams, LimitExceeded, ResourceNotFound
 from cocket.node.rpc.filters import FilterRegistry, LogPattern, LogQuery, parse_log_query
 from cocket.node.rpc.jsonrpc import Method, Parameter, Weight
 from cocket.node.rpc.objects import JsonObject, log_object
+
+FILTER_BLOCKS_MAX = 1000
+"""Hashes of new blocks in one answer."""
 
 
 class LogMethods:
@@ -48,11 +50,11 @@ class LogMethods:
             header = self._backend.find_header(BlockSelector(hash=query.block_hash))
             if header is None:
                 raise ResourceNotFound(f"no block {data(query.block_hash)}")
-            return self._search(query.pattern, header.number, header.number)
+            return self._search_all(query.pattern, header.number, header.number)
         first, last = self._number(query.from_block), self._number(query.to_block)
         if first > last:
             raise InvalidParams(f"the filter begins at block {first}, after its end at {last}")
-        return self._search(query.pattern, first, min(last, self._backend.head.number))
+        return self._search_all(query.pattern, first, min(last, self._backend.head.number))
 
     def new_filter(self, query: LogQuery) -> str:
         """Install a filter of logs; it tells of those after now."""
@@ -76,64 +78,75 @@ class LogMethods:
         return self.logs(query)
 
     def filter_changes(self, filter_id: str) -> list[object]:
-        """What is new since the filter was last asked."""
+        """What is new since the filter was last asked; the rest comes with the next question when it is too much."""
         installed = self._registry.get(filter_id)
         if installed.is_pending:
             missed = self._transactions_seen - installed.cursor
             installed.cursor = self._transactions_seen
             known = list(self._transactions)
             return [data(transaction_hash) for transaction_hash in known[max(0, len(known) - missed) :]]
-        first, head = installed.cursor, self._backend.head
+        head = self._backend.head.number
         if installed.query is None:
-            self._check_span(first, head.number)
-            changes: list[object] = [data(self._backend.hash_at(number)) for number in range(first, head.number + 1)]
-        else:
-            last = self._last_number(installed.query.to_block, head)
-            first = max(first, self._first_number(installed.query.from_block))
-            changes = list(self._search(installed.query.pattern, first, last))
-        installed.cursor = head.number + 1
-        return changes
+            last = min(head, installed.cursor + FILTER_BLOCKS_MAX - 1)
+            changes: list[object] = [data(self._backend.hash_at(n)) for n in range(installed.cursor, last + 1)]
+            installed.cursor = last + 1
+            return changes
+        query = installed.query
+        first = max(installed.cursor, query.from_block.number or 0)
+        last = head if query.to_block.number is None else min(query.to_block.number, head)
+        last = min(last, first + self._backend.limits.log_blocks_max - 1)
+        found, following = self._search(query.pattern, first, last)
+        installed.cursor = max(installed.cursor, following)
+        return list(found)
 
-    def _search(self, pattern: LogPattern, first: int, last: int) -> list[JsonObject]:
-        """Return the matching logs of the blocks from first to last, both included."""
-        self._check_span(first, last)
+    def _search_all(self, pattern: LogPattern, first: int, last: int) -> list[JsonObject]:
+        """Return the matching logs of all blocks from first to last. Raises ``LimitExceeded`` when it cannot."""
         limits = self._backend.limits
+        span = last - first + 1
+        if span > limits.log_blocks_max:
+            raise LimitExceeded(f"the range has {span} blocks, at most {limits.log_blocks_max} are searched at a time")
+        found, following = self._search(pattern, first, last)
+        if following <= last:
+            raise LimitExceeded(
+                f"the range from block {first} to {last} has over {limits.logs_max} logs or takes over "
+                f"{limits.call_s:g} s; the first {len(found)} logs are before block {following}: ask for shorter ranges"
+            )
+        return found
+
+    def _search(self, pattern: LogPattern, first: int, last: int) -> tuple[list[JsonObject], int]:
+        """Return the matching logs of the blocks from first on, and the number after the last block searched.
+
+        It ends early, but always after a whole block and after one at least, when the time is over or the next block's
+        logs would be too many.
+        """
         deadline = self._backend.deadline()
         found: list[JsonObject] = []
         for number in range(first, last + 1):
-            deadline.check("the log search", f"it came to block {number} of {first} to {last}; ask for a shorter range")
+            if number > first and deadline.is_over:
+                return found, number
             header = self._backend.header_by_number(number)
-            if not pattern.may_match(header.logs_bloom):
-                continue
-            loaded = self._backend.load(header)
-            log_index = 0
-            for index, receipt in enumerate(loaded.receipts):
-                place = loaded.place(index)
-                for log in receipt.logs:
-                    if pattern.matches(log):
-                        found.append(log_object(log, log_index, loaded.transaction_hashes[index], place))
-                    log_index += 1
-            if len(found) > limits.logs_max:
-                raise LimitExceeded(
-                    f"over {limits.logs_max} logs match between blocks {first} and {number}; ask for a shorter range"
-                )
-        return found
+            if pattern.may_match(header.logs_bloom):
+                more = self._matching(pattern, self._backend.load(header))
+                if found and len(found) + len(more) > self._backend.limits.logs_max:
+                    return found, number
+                found += more
+        return found, max(first, last + 1)
 
-    def _check_span(self, first: int, last: int) -> None:
-        span, limit = last - first + 1, self._backend.limits.log_blocks_max
-        if span > limit:
-            raise LimitExceeded(f"the range has {span} blocks, at most {limit} are searched at a time")
+    def _matching(self, pattern: LogPattern, loaded: LoadedBlock) -> list[JsonObject]:
+        """Return the matching logs of one block."""
+        found: list[JsonObject] = []
+        log_index = 0
+        for index, receipt in enumerate(loaded.receipts):
+            for log in receipt.logs:
+                if pattern.matches(log):
+                    found.append(log_object(log, log_index, loaded.transaction_hashes[index], loaded.place(index)))
+                log_index += 1
+        return found
 
     def _number(self, selector: BlockSelector) -> int:
         if selector.number is not None:
             return selector.number
         return self._backend.header(selector).number
-
-    def _first_number(self, selector: BlockSelector) -> int:
-        return 0 if selector.number is None else selector.number
-
-    def _last_number(self, selector: BlockSelector, head: Header) -> int:
-        return head.number if selector.number is None else min(selector.number, head.number)
 
     def _next_number(self) -> int:
         return self._backend.head.number + 1

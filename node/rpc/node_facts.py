@@ -11,6 +11,9 @@ from cocket.node.rpc.encoding import LATEST, BlockSelector, data, parse_block_se
 from cocket.node.rpc.jsonrpc import Method, Parameter, Weight
 from cocket.node.rpc.objects import JsonObject
 
+SIGNER_METRICS_BLOCKS = 100
+"""Blocks that are counted when none are named."""
+
 
 class NodeMethods:
     """Facts about the node, its peers and its validators."""
@@ -22,6 +25,7 @@ class NodeMethods:
         """Give the methods by their names."""
         block = Parameter("block", parse_block_selector, LATEST)
         block_hash = Parameter("block hash", parse_hash)
+        bounds = (Parameter("first", parse_block_selector, None), Parameter("last", parse_block_selector, LATEST))
         return (
             Method("eth_chainId", self.chain_id),
             Method("eth_syncing", self.syncing),
@@ -32,6 +36,7 @@ class NodeMethods:
             Method("web3_sha3", self.sha3, (Parameter("data", parse_data),)),
             Method("qbft_getValidatorsByBlockNumber", self.validators_by_number, (block,), Weight.HEAVY),
             Method("qbft_getValidatorsByBlockHash", self.validators_by_hash, (block_hash,), Weight.HEAVY),
+            Method("qbft_getSignerMetrics", self.signer_metrics, bounds, Weight.HEAVY),
             Method("qbft_getRequestTimeoutSeconds", self.request_timeout_s),
             Method("cocket_status", self.status),
         )
@@ -87,6 +92,30 @@ class NodeMethods:
     def validators_by_hash(self, block_hash: bytes) -> list[str] | None:
         """The validators of a block by its hash, or null."""
         return self.validators_by_number(BlockSelector(hash=block_hash))
+
+    def signer_metrics(self, first: BlockSelector | None, last: BlockSelector) -> list[JsonObject]:
+        """How many blocks each validator proposed from ``first`` to ``last``, and its last one.
+
+        Left out, ``first`` makes it the last hundred blocks, as in Besu. The validators of the next block are always
+        there; who proposes nothing is what this is asked for.
+        """
+        backend = self._backend
+        end = backend.header(last).number
+        start = max(0, end - SIGNER_METRICS_BLOCKS + 1) if first is None else backend.header(first).number
+        deadline = backend.deadline()
+        counts = dict.fromkeys(backend.ledger.validators_after(backend.head), (0, 0))
+        for number in range(max(start, 1), end + 1):
+            deadline.check("the count of proposals", f"it came to block {number} of {end}; ask for fewer blocks")
+            proposer = backend.header_by_number(number).coinbase
+            counts[proposer] = (counts.get(proposer, (0, 0))[0] + 1, number)
+        return [
+            {
+                "address": data(address),
+                "proposedBlockCount": quantity(count),
+                "lastProposedBlockNumber": quantity(number),
+            }
+            for address, (count, number) in counts.items()
+        ]
 
     def request_timeout_s(self) -> int:
         """The base of the round timeout, in seconds."""

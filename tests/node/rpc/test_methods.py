@@ -182,6 +182,20 @@ def test_validators_are_told_by_number_hash_and_tag(node: Node) -> None:
     node.run(scenario)
 
 
+def test_proposals_are_counted(node: Node) -> None:
+    async def scenario(session: Session) -> None:
+        whole = {"address": hexed(VALIDATOR), "proposedBlockCount": "0x3", "lastProposedBlockNumber": "0x3"}
+        assert await session.ask("qbft_getSignerMetrics") == [whole]
+        assert await session.ask("qbft_getSignerMetrics", "earliest", "latest") == [whole]
+        part = {**whole, "proposedBlockCount": "0x1", "lastProposedBlockNumber": "0x2"}
+        assert await session.ask("qbft_getSignerMetrics", "0x2", "0x2") == [part]
+        none = {**whole, "proposedBlockCount": "0x0", "lastProposedBlockNumber": "0x0"}
+        assert await session.ask("qbft_getSignerMetrics", "0x3", "0x2") == [none]
+        assert (await session.refusal("qbft_getSignerMetrics", "0x9"))[0] == -32001
+
+    node.run(scenario)
+
+
 def test_the_status_has_what_the_command_line_shows(node: Node) -> None:
     async def scenario(session: Session) -> None:
         node.send(4)
@@ -563,23 +577,45 @@ def test_a_malformed_log_filter_is_refused(node: Node, query: object, code: int)
 
 
 def test_a_log_search_is_bounded(node: Node) -> None:
-    node.limits = Limits(log_blocks_max=3, logs_max=1)
+    node.send(1, to=LOGGER, data=TOPIC_B)
+    node.chain.seal()
+    node.limits = Limits(log_blocks_max=4, logs_max=2)
 
     async def scenario(session: Session) -> None:
         code, message, _ = await session.refusal("eth_getLogs", {"fromBlock": "0x0"})
-        assert (code, "4 blocks, at most 3" in message) == (-32005, True)
+        assert (code, "5 blocks, at most 4" in message) == (-32005, True)
         code, message, _ = await session.refusal("eth_getLogs", {"fromBlock": "0x1"})
-        assert (code, "over 1 logs match" in message) == (-32005, True)
+        assert (code, "over 2 logs" in message, "before block 4" in message) == (-32005, True, True)
+        assert len(await session.ask_list("eth_getLogs", {"fromBlock": "0x1", "toBlock": "0x3"})) == 2
         assert len(await session.ask_list("eth_getLogs", {"fromBlock": "0x1", "topics": [hexed(TOPIC_A)]})) == 1
-        node.limits = Limits(call_s=-1)
 
     node.run(scenario)
 
-    async def too_slow(session: Session) -> None:
-        code, message, _ = await session.refusal("eth_getLogs", {"fromBlock": "0x1"})
-        assert (code, "it came to block 1 of 1 to 3" in message) == (-32005, True)
 
-    node.run(too_slow)
+def test_a_log_search_that_takes_too_long_says_how_far_it_came(node: Node) -> None:
+    node.limits = Limits(call_s=-1)
+
+    async def scenario(session: Session) -> None:
+        code, message, _ = await session.refusal("eth_getLogs", {"fromBlock": "0x2"})
+        assert (code, "the first 2 logs are before block 3" in message) == (-32005, True)
+        assert len(await session.ask_list("eth_getLogs", {"fromBlock": "0x2", "toBlock": "0x2"})) == 2
+
+    node.run(scenario)
+
+
+def test_a_filter_that_lags_gets_its_changes_in_parts(node: Node) -> None:
+    node.limits = Limits(logs_max=2, log_blocks_max=3)
+
+    async def scenario(session: Session) -> None:
+        filter_id = await session.ask("eth_newFilter", {})
+        for _ in range(5):
+            node.send(1, to=LOGGER, data=TOPIC_B)
+            node.chain.seal()
+        parts = [await session.ask_list("eth_getFilterChanges", filter_id) for _ in range(4)]
+        numbers = [[log["blockNumber"] for log in part if isinstance(log, dict)] for part in parts]
+        assert numbers == [["0x4", "0x5"], ["0x6", "0x7"], ["0x8"], []]
+
+    node.run(scenario)
 
 
 def test_filters_tell_what_is_new_once(node: Node) -> None:
