@@ -350,9 +350,11 @@ def batch(root: bytes32) -> Batch:
 @view
 def item(batch: bytes32, index: uint32) -> Item:
     """
-    @notice The state of a document as it stands, its successor, and how much of it is used.
+    @notice The state of a document as it stands, its successor, and how much of it is used. Refused for an unknown batch or
+            an index beyond it: of those nothing may be read as being in force.
     """
-    state: State = self._state(self.batches[batch], history.latest[self._subject(batch, index)], max_value(uint256))
+    record: uint256 = self._known(batch, index)
+    state: State = self._state(record, history.latest[self._subject(batch, index)], max_value(uint256))
     successor: Successor = self.successors[batch][convert(index, uint256)]
     return Item(
         status=state.status,
@@ -370,8 +372,11 @@ def item(batch: bytes32, index: uint32) -> Item:
 def itemAt(batch: bytes32, index: uint32, time: uint256) -> State:
     """
     @notice The state of a document as it stood at that time. Status 0 is in force, 1 suspended, 2 withdrawn, 3 superseded.
+            Refused like item(), and for a time before the batch was anchored.
     """
-    return self._state(self.batches[batch], history._word_at(self._subject(batch, index), time), time)
+    record: uint256 = self._known(batch, index)
+    assert (record >> 80) & MASK_40 <= time, "certificates: not anchored yet"
+    return self._state(record, history._word_at(self._subject(batch, index), time), time)
 
 
 @external

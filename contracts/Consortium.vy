@@ -7,7 +7,8 @@
 
         One authority, one vote. A decision needs more than half of all active authorities; one about membership at least two
         thirds. To abstain is not to agree. Suspended authorities neither vote nor count, and a vote given before a suspension
-        does not count while it lasts. The subject of a proposal counts and may vote. A proposal lives for a period, then expires.
+        does not count while it lasts. The subject of a proposal counts and may vote. A proposal lives for a period, then
+        expires; until then, what has passed stays passed.
 
         Membership and the validator's seat are two steps: an admitted authority votes at once, and takes its seat with
         activate() when its node is level. The set of validators changes by at most one in `spacing` blocks, and is never

@@ -135,12 +135,12 @@ def batch(root: bytes) -> View[Batch]:
 
 
 def item(root: bytes, index: int) -> View[Item]:
-    """Ask how a document stands."""
+    """Ask how a document stands; the call is refused for an unknown batch or an index beyond it."""
     return interface(_CERTIFICATES).view("item", root, index, make=_item)
 
 
 def item_at(root: bytes, index: int, time: int) -> View[ItemState]:
-    """Ask how a document stood at a time."""
+    """Ask how a document stood at a time; refused like ``item``, and for a time before the batch was anchored."""
     return interface(_CERTIFICATES).view("itemAt", root, index, time, make=_state)
 
 

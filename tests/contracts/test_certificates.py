@@ -181,7 +181,21 @@ def test_anchors_retrospectively_and_ahead(empty_ledger):
 
 def test_in_force_until_something_is_said(ledger):
     assert item(ledger) == certificates.Item(ItemStatus.IN_FORCE, 0, False, 0, bytes(32), 0, 0)
-    assert item(ledger, batch=b"\x09" * 32).status == ItemStatus.IN_FORCE  # of no batch: ask for the batch first
+    assert item(ledger, index=(1 << BATCH.depth) - 1).status == ItemStatus.IN_FORCE
+
+
+def test_nothing_unknown_is_read_as_in_force(ledger):
+    anchored_at = ledger.ask_certificates(certificates.batch(ROOT)).anchored_at
+    assert ledger.ask_certificates(certificates.item_at(ROOT, INDEX, anchored_at)).status == ItemStatus.IN_FORCE
+    for view, reason in (
+        (certificates.item(b"\x09" * 32, 0), "unknown batch"),
+        (certificates.item_at(b"\x09" * 32, 0, ledger.time), "unknown batch"),
+        (certificates.item(ROOT, 1 << BATCH.depth), "index beyond the batch"),
+        (certificates.item_at(ROOT, 1 << BATCH.depth, ledger.time), "index beyond the batch"),
+        (certificates.item_at(ROOT, INDEX, anchored_at - 1), "not anchored yet"),
+    ):
+        with refused(f"certificates: {reason}"):
+            ledger.ask_certificates(view)
 
 
 @pytest.mark.parametrize(

@@ -160,8 +160,9 @@ class Model:
     def release(self, sender, place, share):
         demand(sender in AUTHORITIES, "certificates: not an active authority")
         demand(share, "certificates: share")
-        demand(share <= self.item(place).shares.get(sender, 0), "certificates: more than it used")
-        self.item(place).shares[sender] -= share
+        claimed = self.items[place].shares.get(sender, 0) if place in self.items else 0
+        demand(share <= claimed, "certificates: more than it used")
+        self.items[place].shares[sender] -= share
 
     def status_at(self, place, time):
         status = next((found for since, found, _ in reversed(self.item(place).history) if since <= time), IN_FORCE)
@@ -326,9 +327,10 @@ class CertificatesMachine(RuleBasedStateMachine):
             root, index = TREES[tree].root, index_of((tree, position))
             for sender, share in item.shares.items():
                 assert ask(certificates.used_by(root, index, AUTHORITIES[sender])) == share
-            withdrawn_at = model.batches[tree].withdrawn_at if tree in model.batches else 0
+            withdrawn_at = model.batches[tree].withdrawn_at
             moments = {since for since, _, _ in item.history} | {withdrawn_at, self.ledger.time}
-            for time in {at for moment in moments if moment for at in (moment - 1, moment)}:
+            anchored_at = model.batches[tree].anchored_at
+            for time in {at for moment in moments for at in (moment - 1, moment) if at >= anchored_at}:
                 state = ask(certificates.item_at(root, index, time))
                 assert state.status == model.status_at((tree, position), time)
 
