@@ -1,0 +1,52 @@
+"""The floors on a machine of two cores, and the description of the one at hand."""
+
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+# key -> (rule, floor)
+FLOORS: dict[str, tuple[str, float]] = {
+    "execution_tx_per_s": (">=", 450),
+    "import_tx_per_s": (">=", 450),
+    "network_tx_per_s": (">=", 100),
+    "network_p99_s": ("<", 5),
+    "network_lost": ("<=", 0),
+    "issue_certificates_per_s": (">=", 4000),
+    "issue_vs_openattestation": (">=", 1.5),
+    "issue_million_rss_mb": ("<", 4000),
+    "verify_ms": ("<", 5),
+    "node_rss_mb": ("<", 250),
+    "cli_help_s": ("<", 0.15),
+}
+
+
+def judge(figures: Mapping[str, object], wanted: Iterable[str]) -> dict[str, dict[str, object]]:
+    """Return for each wanted key its floor and whether it is met; what could not be measured is not met."""
+    return {key: _verdict(key, figures.get(key)) for key in FLOORS if key in set(wanted)}
+
+
+def _verdict(key: str, figure: object) -> dict[str, object]:
+    rule, floor = FLOORS[key]
+    is_met = False
+    if isinstance(figure, int | float):
+        is_met = {">=": figure >= floor, "<": figure < floor, "<=": figure <= floor}[rule]
+    return {"rule": rule, "floor": floor, "is_met": is_met}
+
+
+def describe_machine() -> dict[str, object]:
+    return {
+        "cpu": _value_of("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_mb": int((_value_of("/proc/meminfo", "MemTotal") or "0 kB").split()[0]) // 1024,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def _value_of(path: str, name: str) -> str:
+    for line in Path(path).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return ""
