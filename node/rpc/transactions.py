@@ -89,16 +89,15 @@ class Intake:
         if self._waiting and not self._is_stopped:
             self._start_turn(loop)
         for (_, future), outcome in zip(turn, outcomes, strict=True):
-            if isinstance(outcome, bytes):
-                transaction = self._pool.get(outcome)
-                if transaction is not None:
-                    self._on_accepted(transaction)
             if future.done():
                 continue
             if isinstance(outcome, bytes):
                 future.set_result(outcome)
             else:
                 future.set_exception(outcome)
+        for transaction in (self._pool.get(outcome) for outcome in outcomes if isinstance(outcome, bytes)):
+            if transaction is not None:
+                self._on_accepted(transaction)
 
 
 class TransactionMethods:
