@@ -113,13 +113,23 @@ def verify_record(record: Record, parameters: Parameters) -> Founder:
     :raises InvalidRecord: malformed, for other parameters, or signed by another key.
     """
     body = record.body
-    what = f"record of {body.country[:2]!r}"
+    what = _name_of(body)
     if body.country not in parameters.countries:
         raise InvalidRecord(f"{what}: not among the countries of the parameters ({', '.join(parameters.countries)})")
     if body.parameters != _hex(parameters.digest()):
         raise InvalidRecord(
             f"{what}: signed for parameters {body.parameters[:18]}...; these are {_hex(parameters.digest())[:18]}..."
         )
+    return verify_signatures(record)
+
+
+def verify_signatures(record: Record) -> Founder:
+    """Return what a record says, once its three signatures hold, whatever the parameters: for a later admission.
+
+    :raises InvalidRecord: malformed, or signed by another key.
+    """
+    body = record.body
+    what = _name_of(body)
     if body.encryption_suite != HPKE_X25519:
         raise InvalidRecord(
             f"{what}: encryption suite {body.encryption_suite:#x} is not known; expected {HPKE_X25519:#x}"
@@ -187,6 +197,10 @@ def _validate_endpoint(endpoint: str, what: str) -> None:
         )
     if any(character.isspace() or character in "/@?#" for character in host):
         raise InvalidRecord(f"{what}: endpoint {endpoint[:80]!r} is not host:port")
+
+
+def _name_of(body: Body) -> str:
+    return f"record of {body.country[:2]!r}"
 
 
 def _digest(body: Body) -> bytes:

@@ -1,4 +1,4 @@
-"""The demo: what authorities, a chamber and an importer's customs do, with the shipped command line and four real nodes.
+"""The demo: what authorities, a chamber and an importer's customs do, with the shipped commands and four real nodes.
 
 Each step prints what is done and what came of it; the figures and answers in the last line come from the commands'
 own ``--json``.
