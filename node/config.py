@@ -19,6 +19,7 @@ import msgspec
 
 from cocket.node.errors import NodeFault
 
+LOG_LEVELS = ("debug", "info", "warning", "error")
 CONFIG_BYTES_MAX = 1 << 20  # a settings file is a page; what is larger is not one
 
 
@@ -112,6 +113,8 @@ def parse_settings(data: bytes, where: str = "node.toml") -> Settings:
         settings = msgspec.convert(tomllib.loads(data.decode()), Settings)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise NodeFault(f"{where}: {error}") from error
+    if settings.log_level not in LOG_LEVELS:
+        raise NodeFault(f"{where}: log_level is {settings.log_level!r}; expected one of {', '.join(LOG_LEVELS)}")
     for key, port in (("rpc.port", settings.rpc.port), ("peers.port", settings.peers.port)):
         if not 0 <= port <= 65535:
             raise NodeFault(f"{where}: {key} is {port}; expected 0 to 65535")
