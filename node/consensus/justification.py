@@ -139,8 +139,8 @@ def _justification_fault(state: State, proposal: Proposal, leader: bytes) -> str
         if proposal.prepares:
             return f"found {len(proposal.prepares)} prepares, expected none when nobody had prepared"
         return _fresh_fault(proposal, leader)
-    assert highest.prepared_round is not None  # noqa: S101
-    assert highest.prepared_digest is not None, "prepared: a round without a digest"  # noqa: S101
+    assert highest.prepared_round is not None
+    assert highest.prepared_digest is not None, "prepared: a round without a digest"
     digest = commit_hash(with_round(proposal.block.header, highest.prepared_round))
     if digest != highest.prepared_digest:
         return (

@@ -334,8 +334,8 @@ def encode_unsigned(unsigned: Payload) -> bytes:
         case UnsignedRoundChange(prepared_round=None):
             return encode((height, round_number, ()))
         case UnsignedRoundChange():
-            assert unsigned.prepared_round is not None  # noqa: S101
-            assert unsigned.prepared_digest is not None, "prepared: a round without a digest"  # noqa: S101
+            assert unsigned.prepared_round is not None
+            assert unsigned.prepared_digest is not None, "prepared: a round without a digest"
             prepared = (encode_int(unsigned.prepared_round), unsigned.prepared_digest)
             return encode((height, round_number, prepared))
 

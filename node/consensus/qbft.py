@@ -5,18 +5,18 @@ timer moves the round, an answer is noted), then the rules that the new state en
 ``NodeNextSubStep``s of the formal specification, whose names they have:
 
     upon_block_timeout, upon_round_timeout, upon_new_block      events
-    upon_commit, upon_round_change, upon_proposal, upon_prepare, propose      rules
+    upon_commit, upon_round_change, upon_proposal, upon_prepare      rules
+    propose, upon_round_quorum
 
-(``propose`` is what UponBlockTimeout and UponRoundChange share: the proposer's turn.) Signature, author, proposer and
-justification are judged before anything is executed; at most one execution runs; its result is kept by the block's
-name, so a block proposed again is not executed again.
+(``propose`` is what UponBlockTimeout and UponRoundChange share, the proposer's turn; the last begins a round's time.)
+Signature, author, proposer and justification are judged before anything is executed; at most one execution runs; its
+result is kept by the block's name, so a block proposed again is not executed again.
 
 Differences to the specification, all safe: rounds and timeouts (see ``rounds``); a quorum of Commits of the round
 that we prepared in is final also when we have left that round; a justified proposal for a later round moves us there
 before its block is executed.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -72,6 +72,7 @@ from cocket.node.consensus.rounds import (
     sign,
     start_timers,
     upon_round_change,
+    upon_round_quorum,
     upon_round_timeout,
 )
 from cocket.node.consensus.state import (
@@ -116,6 +117,7 @@ def start(
     state = replace(
         state,
         round=restored.round,
+        is_quorate=restored.round == 0,
         is_open=True,
         signed=restored.signed,
         own=restored.own,
@@ -357,7 +359,7 @@ def propose(state: State) -> Step | None:
     verdict = state.verdict_on(block)
     if verdict is None:
         return _validate(state, block, digest)
-    assert verdict.is_valid, "a block known to be false is no candidate"  # noqa: S101
+    assert verdict.is_valid, "a block known to be false is no candidate"
     return sign(
         state,
         (
@@ -398,7 +400,7 @@ def _is_false(state: State, change: RoundChange) -> bool:
     return verdict is not None and not verdict.is_valid
 
 
-_RULES: Final = (upon_commit, upon_round_change, upon_proposal, upon_prepare, propose)
+_RULES: Final = (upon_commit, upon_round_change, upon_proposal, upon_prepare, propose, upon_round_quorum)
 
 
 # --- execution ---------------------------------------------------------------------------------------------------
@@ -450,7 +452,7 @@ def _upon_block_validated(state: State, event: BlockValidated) -> Step:
         event.digest,
     ):
         return state, ()
-    assert execution.name is not None  # noqa: S101
+    assert execution.name is not None
     state = replace(state, execution=None)
     if event.height != state.height:
         return state, ()
@@ -523,17 +525,5 @@ def _upon_resend_timeout(state: State, event: ResendTimeout) -> Step:
 def _upon_peer_connected(state: State, event: PeerConnected) -> Step:
     if event.address in state.peers:
         return state, ()
-    before = _reach(state, state.peers)
     state = replace(state, peers=(*state.peers, event.address))
-    effects: list[Effect] = []
-    if state.own and state.is_validator(event.address):
-        effects.append(Send(state.own, event.address))
-    if before < quorum(len(state.validators)) <= _reach(state, state.peers) and state.is_open and state.round > 0:
-        # Together again: what made the wait long is over.
-        state = replace(state, rounds_entered=0)
-        effects += start_timers(state, is_opening=False)
-    return state, tuple(effects)
-
-
-def _reach(state: State, peers: Iterable[bytes]) -> int:
-    return len([address for address in (state.address, *peers) if state.is_validator(address)])
+    return state, (Send(state.own, event.address),) if state.own and state.is_validator(event.address) else ()

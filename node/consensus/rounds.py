@@ -1,14 +1,16 @@
 """Rounds: entering one, leaving it in time, and which one to go to.
 
-The specification's roundTimeout doubles with the round number, and a node goes one round up at each timeout, or
-to the rounds of f+1 others. Three things are ours, each only an earlier or farther timeout and so safe at any time:
+The specification's roundTimeout doubles with the round number; a node goes one round up at each timeout, or to the
+rounds of f+1 others. Besides, all only a later, earlier or farther timeout and so safe at any time:
 
-- the timeout has a ceiling, and doubles with the rounds *entered* (``State.rounds_entered``): a node that returns
-  from hours of absence does not begin with the longest wait;
-- when sessions with a quorum come back, the wait begins at the base again;
-- when those in my round can no longer become a quorum without those ahead, I go to where a quorum can be, not up
-  one by one: without this two nodes back in round 1 would climb for hours to a third in round 200. One who lies about
-  its round can use this only while there is no honest quorum together anyway, and gains ``JUMP_MAX`` at most.
+- The timeout has a ceiling, and doubles with the rounds *entered* (``State.rounds_entered``): a node that comes into a
+  late round from afar does not begin with the longest wait.
+- A round above 0 lasts its time from when a quorum is known to have come to it (``State.is_quorate``), and until then
+  is not left by timeout: going on alone leads away from the others. So a node that is cut off waits in round 1, not
+  in round 100, all meet within a few timeouts when they are together again, and a long outage writes nothing.
+- When at a timeout those in my round cannot become a quorum without those ahead, I go to where one can meet, not up
+  one by one: those ahead wait there (Besu, which never waits, has the longer timeout there). One who lies about its
+  round can use this only while no quorum of others is together anyway, and gains ``JUMP_MAX`` at most.
 """
 
 from dataclasses import replace
@@ -34,7 +36,7 @@ def sign(state: State, drafts: tuple[Draft, ...], certificate: PreparedCertifica
     new = tuple([draft for draft in drafts if state.signed_vote(code_of(draft), draft.round) is None])
     if not new:
         return state, ()
-    assert all(draft.round == state.round for draft in new), "votes are signed for the current round only"  # noqa: S101
+    assert all(draft.round == state.round for draft in new), "votes are signed for the current round only"
     signed = (*state.signed, *[SignedVote(code_of(draft), draft.round, digest_of(draft)) for draft in new])
     return replace(state, signed=signed), (Sign(new, certificate),)
 
@@ -58,7 +60,7 @@ def start_timers(state: State, *, is_opening: bool) -> tuple[Effect, ...]:
 
 def enter_round(state: State, round_number: int) -> Step:
     """Go to a later round: forget what was accepted in this one, keep what counts there, start its time."""
-    assert round_number > state.round, "rounds only grow"  # noqa: S101
+    assert round_number > state.round, "rounds only grow"
     proposal = state.proposal if state.proposal is not None and state.proposal.round == round_number else None
     effects: list[Effect] = []
     execution = state.execution
@@ -82,6 +84,7 @@ def enter_round(state: State, round_number: int) -> Step:
         round_changes=prune_votes(state.round_changes, round_number),
         execution=execution,
     )
+    entered = replace(entered, is_quorate=proposal is not None or _has_quorum_come(entered))
     return entered, (*effects, *start_timers(entered, is_opening=not state.is_open))
 
 
@@ -93,16 +96,38 @@ def change_round(state: State, round_number: int) -> Step:
 
 
 def upon_round_timeout(state: State, event: RoundTimeout) -> Step:
-    """Leave a round that took too long. (UponRoundTimeout)"""
+    """Leave a round that took too long; wait on in one to which no quorum has come. (UponRoundTimeout)"""
     is_late = (event.height, event.round) != (state.height, state.round)
     if is_late or not state.is_open or not state.may_sign or state.committing is not None:
         return state, ()
-    return change_round(state, round_after_timeout(state))
+    if not state.is_quorate:
+        return state, start_timers(state, is_opening=False)
+    return change_round(state, meeting_round(state) or state.round + 1)
 
 
-def round_after_timeout(state: State) -> int:
-    """Return the round to go to: the next one, or the first where a quorum can still meet (see the module)."""
+def upon_round_quorum(state: State) -> Step | None:
+    """When a quorum has come to the round, its time begins."""
+    if state.is_quorate or state.committing is not None or not _has_quorum_come(state):
+        return None
+    return replace(state, is_quorate=True), start_timers(state, is_opening=False)
+
+
+def _has_quorum_come(state: State) -> bool:
+    here, ahead = whereabouts(state)
+    return len(here) + len(ahead) >= quorum(len(state.validators))
+
+
+def meeting_round(state: State) -> int | None:
+    """Return the first round ahead where a quorum can still meet, None when it can meet in ours (see the module)."""
     needed = quorum(len(state.validators))
+    here, ahead = whereabouts(state)
+    if len(here) >= needed or len(here) + len(ahead) < needed:
+        return None
+    return min(sorted(ahead)[needed - len(here) - 1], state.round + JUMP_MAX)
+
+
+def whereabouts(state: State) -> tuple[list[bytes], list[int]]:
+    """Return who is known to be in our round, ourselves included, and the rounds of those who are ahead."""
     here = [state.address]
     ahead: dict[bytes, int] = {}
     votes: tuple[Message, ...] = (*state.round_changes, *state.prepares, *state.commits)
@@ -113,11 +138,7 @@ def round_after_timeout(state: State) -> int:
             ahead[vote.author] = max(vote.round, ahead.get(vote.author, 0))
         elif vote.round == state.round and vote.author not in here:
             here.append(vote.author)
-    count_here = len([author for author in here if author not in ahead])
-    rounds_ahead = sorted(ahead.values())
-    if count_here < needed <= count_here + len(rounds_ahead):
-        return min(rounds_ahead[needed - count_here - 1], state.round + JUMP_MAX)
-    return state.round + 1
+    return [author for author in here if author not in ahead], list(ahead.values())
 
 
 def upon_round_change(state: State) -> Step | None:

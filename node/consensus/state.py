@@ -128,8 +128,9 @@ class FutureMessage:
 class State:
     """A validator at the height after ``parent``.
 
-    ``rounds_entered`` counts the rounds entered at this height since it began, since the process started or since a
-    quorum of peers came back: the round timeout doubles with it. ``is_open`` says that the block timer is over.
+    ``rounds_entered`` counts the rounds entered at this height since it began or the process started: the round
+    timeout doubles with it. ``is_quorate`` says that a quorum is known to have come to this round (to round 0 all
+    come), ``is_open`` that the block timer is over.
     ``proposal`` is the justified proposal for ``round`` whose block is not known to be valid yet; ``built`` the block
     made for our own proposal. ``prepares``, ``commits`` and ``round_changes`` hold at most two or three messages of
     each validator (see ``inbox``), ``future`` is bounded by author and in all (see ``future``), ``signed`` grows by
@@ -144,6 +145,7 @@ class State:
     peers: tuple[bytes, ...] = ()
     round: int = 0
     rounds_entered: int = 0
+    is_quorate: bool = True
     is_open: bool = False
     proposal: Proposal | None = None
     is_due: bool = True

@@ -43,7 +43,7 @@ def proposer(validators: Sequence[bytes], parent_coinbase: bytes, round_number: 
     >>> [proposer((a, b, d), c, r)[:1] for r in range(2)]
     [b'd', b'a']
     """
-    assert validators, "a height without validators has no proposer"  # noqa: S101
+    assert validators, "a height without validators has no proposer"
     count = len(validators)
     start = bisect_right(validators, parent_coinbase)
     return validators[(start + round_number) % count]

@@ -123,6 +123,29 @@ class Cluster:
     def _is_reachable(self, address: bytes) -> bool:
         return any(machine.is_up for machine in self.machines if machine.address == address)
 
+    def cut(self, group: Sequence[int]) -> None:
+        """Lose everything between a group of machines and the others; the sessions break."""
+        inside = [self.machines[index] for index in group]
+        for machine in inside:
+            for other in self.machines:
+                if other not in inside:
+                    self.links.block(machine.name, other.name)
+                    self.links.block(other.name, machine.name)
+                    self._break(machine, other)
+
+    def heal(self) -> None:
+        """End the cuts; the sessions come up again."""
+        self.links.clear()
+        for machine in self.machines:
+            for other in self.machines:
+                if machine.name < other.name and machine.address != other.address:
+                    self.later(self.random.randint(1, 30), self._connect, machine, machine.life, other, other.life)
+
+    def _break(self, one: Machine, other: Machine) -> None:
+        for machine, peer in ((one, other), (other, one)):
+            if machine.is_up and self._sessions.pop((machine.name, peer.address), False) is None:
+                machine.disconnected(peer.address)
+
     # --- links ---------------------------------------------------------------------------------------------------
 
     def transmit(self, source: Machine, address: bytes, kind: str, number: int, payload: bytes) -> None:
