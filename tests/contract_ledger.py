@@ -28,6 +28,7 @@ PERIOD_S = 86_400
 STRANGER = bytes([0xEE]) * 20
 KIND = 1
 GAS = 15_000_000
+CONTRACTS = (directory.ADDRESS, consortium.ADDRESS, participants.ADDRESS, certificates.ADDRESS)
 
 
 class DictionaryState:
@@ -116,7 +117,7 @@ class ContractLedger:
             raise decode_revert(result.output)
         self.state.lay(execution.finish())
         events = [decode_log(log.address, log.topics, log.data) for log in receipt.logs]
-        assert None not in events
+        assert None not in [event for event, log in zip(events, receipt.logs, strict=True) if log.address in CONTRACTS]
         return Sent(execution.gas_used, tuple(event for event in events if event is not None))
 
     def ask(self, to: bytes, view: View[T], sender: bytes = bytes(20)) -> T:
