@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from genesis.founders import PASSPHRASE, make_home, make_parameters
+from founding.founders import PASSPHRASE, make_home, make_parameters
 
 from cocket.contracts import consortium, directory
 from cocket.genesis import ceremony
