@@ -166,7 +166,7 @@ def _open_job(
     if path.exists():
         try:
             job = msgspec.json.decode(path.read_bytes(), type=Job)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CommandError(f"{path}: not a job's file ({error}); choose another folder") from None
         if job.documents_hash != digest.hexdigest() or job.country != country:
             raise CommandError(
