@@ -94,7 +94,7 @@ def header_items(header: Header) -> list[Item]:
         header.requests_hash,
     )
     present = [field for field in fork_fields if field is not None]
-    assert None not in fork_fields[: len(present)], "a fork field is set after one that is not"  # noqa: S101
+    assert None not in fork_fields[: len(present)], "a fork field is set after one that is not"
     items.extend([field if isinstance(field, bytes) else encode_int(field) for field in present])
     return items
 
