@@ -17,7 +17,9 @@ def test_every_package_is_listed() -> None:
     """An unlisted one imports in an editable install and is silently missing from the wheel."""
     listed = configuration()["options"]["packages"].split()
     found = {
-        "cocket." + ".".join(init.parent.relative_to(ROOT).parts) for top in TOP for init in (ROOT / top).rglob("__init__.py")
+        "cocket." + ".".join(init.parent.relative_to(ROOT).parts)
+        for top in TOP
+        for init in (ROOT / top).rglob("__init__.py")
     }
     assert listed == sorted(listed)
     assert set(listed) == found
