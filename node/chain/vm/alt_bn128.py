@@ -1,12 +1,12 @@
 """Addition and multiplication on alt_bn128 (EIP-196), on plain integers: ten times as quick as py_ecc's field objects.
 
-This module knows the curve and nothing of gas; the pairing is py_ecc's.
+This module knows the curve and nothing of gas or bytes.
 """
 
 from typing import Final
 
 FIELD: Final = 21888242871839275222246405745257275088696311157297823662689037894645226208583
-_ORDER: Final = 21888242871839275222246405745257275088548364400416034343698204186575808495617
+ORDER: Final = 21888242871839275222246405745257275088548364400416034343698204186575808495617
 
 Point = tuple[int, int]
 """An affine point; (0, 0) is the point at infinity."""
@@ -36,7 +36,7 @@ def multiply(point: Point, factor: int) -> Point:
     """Return ``factor`` times a point."""
     base: _Jacobian = (*point, int(any(point)))
     product: _Jacobian = (0, 0, 0)
-    for bit in bin(factor % _ORDER)[2:]:
+    for bit in bin(factor % ORDER)[2:]:
         product = _double(product)
         if bit == "1":
             product = _add(product, base)

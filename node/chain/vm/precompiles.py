@@ -3,9 +3,9 @@
 - ``ecrecover``: straight to coincurve.
 - ``modexp`` (EIP-198, EIP-2565): py-evm answers 0 for an empty base even when the exponent is zero, where 0**0 is 1,
   and measures lengths in floating point.
-- ``blake2f`` (EIP-152) and ``ecpairing`` (EIP-197) are pure Python, and a block's gas buys minutes of them: they ask
-  the watch between rounds and pairs. blake2f mixes four columns at once, three times as quick.
-- ``ecadd``, ``ecmul`` (EIP-196): on integers.
+- ``ecadd``, ``ecmul`` (EIP-196), ``ecpairing`` (EIP-197): on integers instead of field objects, ten times as quick.
+- ``blake2f`` (EIP-152): four columns at once, five times as quick. It and ``ecpairing`` are still what gas buys the
+  most time with, so they ask the watch between rounds and pairs.
 - ``point_evaluation`` (EIP-4844): py-evm reads the trusted setup, 1.8 s, at every call; here once.
 
 This module is part of the door to py-evm. It never knows gas outside of a precompile.
@@ -20,13 +20,10 @@ from ckzg import load_trusted_setup, verify_kzg_proof  # type: ignore[import-not
 from coincurve import PublicKey
 from eth.exceptions import VMError
 from eth.precompiles import point_evaluation as kzg
-from eth.precompiles.ecpairing import _process_point
 from eth.vm.forks.cancun.constants import BLS_MODULUS, FIELD_ELEMENTS_PER_BLOB
-from eth_utils.exceptions import ValidationError
-from py_ecc.optimized_bn128 import FQ12, final_exponentiate  # type: ignore[attr-defined]
 
 from cocket.node.chain.hashing import keccak256
-from cocket.node.chain.vm import alt_bn128
+from cocket.node.chain.vm import alt_bn128, pairing
 from cocket.node.chain.vm.computation import Computation
 from cocket.node.errors import NodeFault
 
@@ -123,14 +120,16 @@ def ecpairing(computation: Computation) -> None:
         raise VMError("pairing input is not a number of pairs")
     pairs = len(data) // _PAIR_BYTES
     computation.consume_gas(_PAIRING_BASE_GAS + pairs * _PAIRING_GAS)
-    product = FQ12.one()
     try:
+        points = []
         for start in range(0, len(data), _PAIR_BYTES):
             computation.state.watch.check()
-            product = _process_point(data[start : start + _PAIR_BYTES], product)
-    except ValidationError as error:
+            # The second group's numbers come with their imaginary part first.
+            x, y, b, a, d, c = _words(data[start : start + _PAIR_BYTES], 6)
+            points.append((alt_bn128.validate_point(x, y), pairing.validate_twisted((a, b), (c, d))))
+    except alt_bn128.NotOnCurve as error:
         raise VMError("pairing input is not on the curve") from error
-    computation.output = (final_exponentiate(product) == FQ12.one()).to_bytes(32, "big")
+    computation.output = pairing.is_product_one(points, computation.state.watch.check).to_bytes(32, "big")
 
 
 def point_evaluation(computation: Computation) -> None:
@@ -237,6 +236,11 @@ def _mix(a: int, b: int, c: int, d: int, x: int, y: int) -> tuple[int, int, int,
     c = (c + d) & _WORDS
     b ^= c
     return a, (b >> 63 | b << 1) & _WORDS, c, d
+
+
+def load_trusted_setups() -> None:
+    """Load what the first point evaluation would wait two seconds for: a node of a Cancun chain does so at start."""
+    _trusted_setup()
 
 
 def validate_backends() -> None:

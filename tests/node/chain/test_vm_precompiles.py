@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from py_ecc import optimized_bn128 as bn128
 
 from cocket.node.chain.hashing import keccak256
-from cocket.node.chain.vm import CallRequest, ExecutionAborted, alt_bn128, call, validate_backends
+from cocket.node.chain.vm import CallRequest, ExecutionAborted, alt_bn128, call, load_trusted_setups, validate_backends
 from cocket.node.chain.vm.precompiles import address_of
 
 CONTEXT, READER = block_context(gas_limit=10**9), funded().reader
@@ -210,6 +210,7 @@ def test_long_blake2f_and_pairings_can_be_stopped() -> None:
 
 
 def test_point_evaluation_verifies_a_proof() -> None:
+    load_trusted_setups()
     # A constant polynomial 0: commitment, value and proof are zero (EIP-4844).
     infinity = b"\xc0" + bytes(47)
     versioned = b"\x01" + hashlib.sha256(infinity).digest()[1:]
