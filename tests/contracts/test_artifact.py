@@ -1,7 +1,9 @@
 """Artifacts: compiled again they are the same, and damaged ones are refused."""
 
 import json
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,23 @@ def test_code_fits_any_client(name):
 
 def test_every_source_is_compiled_or_shared():
     assert {path.stem for path in compiling.SOURCES.glob("*.vy")} == {*CONTRACTS, *compiling.SHARED}
+
+
+def test_every_reason_has_its_test():
+    """Each refusal stands in a test, but for two that cannot be: the set is kept sorted and without duplicates."""
+    cannot_be = {"consortium: duplicate validator", "consortium: not in the set"}
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py") if path != Path(__file__))
+    for path in compiling.SOURCES.glob("*.vy"):
+        for reason in set(re.findall(r', "(\w+: [^"]+)"', path.read_text())) - cannot_be:
+            assert re.search(rf"\b{re.escape(reason.partition(': ')[2])}\b", tests), reason
+            assert reason.startswith(f"{path.stem.lower()}: ")
+
+
+def test_every_external_function_has_its_notice():
+    for path in compiling.SOURCES.glob("*.vy"):
+        text = path.read_text()
+        with_notice = re.findall(r'@external\n(?:@\w+\n)?def [^"]*?:\n    """\n    @notice ', text)
+        assert len(with_notice) == text.count("@external\n"), path.name
 
 
 def test_source_hash_tells_sources_apart():

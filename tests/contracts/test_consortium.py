@@ -21,8 +21,11 @@ from contract_ledger import (
 )
 
 from cocket.contracts import consortium, directory, events, participants
+from cocket.contracts.abi import interface
+from cocket.contracts.artifact import load_artifact
 from cocket.contracts.consortium import Parameter, ProposalKind, ProposalStatus, Status
 from cocket.contracts.errors import ContractRefusal
+from cocket.contracts.history import latest_slot
 from cocket.contracts.participants import Role
 
 ADMIT_FR = consortium.propose_admission(country="FR", keys=keys_of("FR"))
@@ -179,6 +182,40 @@ def test_keys_records_are_refused_when_hollow(ledger, found_bytes, put, reason):
         ledger.consortium(NL, ADMIT_FR.replace(found_bytes, put))
 
 
+@pytest.mark.parametrize(
+    ("encryption_key", "nodes", "reason"),
+    [
+        (b"", [(b"\1" * 32, b"\2" * 32, "a:1")], "no encryption key"),
+        (b"\1", [], "no node"),
+        (b"\1", [(b"\1" * 32, b"\2" * 32, "")], "no endpoint"),
+    ],
+)
+def test_keys_records_are_refused_when_parts_are_missing(ledger, encryption_key, nodes, reason):
+    record = (address("a"), address("b"), bytes(32), 1, encryption_key, nodes)
+    with refused(f"consortium: {reason}"):
+        ledger.consortium(NL, interface("Consortium").call("proposeAdmission", b"FR", record))
+
+
+def test_numbers_are_bounded(ledger):
+    """As many votes as a word has bits; the count is put where 250 admissions would have brought it."""
+    slot = load_artifact("Consortium").layout["authority_count"]
+    ledger.state.slots[consortium.ADDRESS, slot] = 254
+    decide(ledger, [NL, KE, SG], ADMIT_FR)
+    assert ledger.ask_consortium(consortium.authority_of(FR)) == 255
+    with refused("consortium: full"):
+        decide(ledger, [NL, KE, SG, FR], consortium.propose_admission(country="DE", keys=keys_of("DE")))
+    ledger.consortium(FR, consortium.activate())
+    assert keys_of("FR").validator in validators(ledger)
+
+
+def test_histories_are_bounded(ledger):
+    slot = latest_slot(load_artifact("Consortium").layout, 4)
+    word = ledger.state.slots[consortium.ADDRESS, slot]
+    ledger.state.slots[consortium.ADDRESS, slot] = word | (2**16 - 1) << 200
+    with refused("history: full"):
+        decide(ledger, [NL, KE, SG], SUSPEND_BR)
+
+
 def test_suspends_and_reinstates(ledger):
     seat = keys_of("BR").validator
     roster = ledger.ask_consortium(consortium.roster_version())
@@ -328,6 +365,22 @@ def test_the_last_seat_stays_taken():
     with refused("consortium: last validator"):
         decide(ledger, [NL, KE], consortium.propose_withdrawal(authority=2, reason=1))
     assert validators(ledger) == (keys_of("KE").validator,)
+
+
+def test_the_set_is_bounded():
+    countries = [chr(65 + i // 26) + chr(65 + i % 26) for i in range(consortium.VALIDATORS_MAX)]
+    ledger = found(founding(countries))
+    ledger.pass_blocks(SPACING_BLOCKS)
+    admins = [keys_of(country).admin for country in countries]
+    decide(ledger, admins[:43], consortium.propose_admission(country="ZZ", keys=keys_of("ZZ")))
+    newcomer = keys_of("ZZ").admin
+    with refused("consortium: set is full"):
+        ledger.consortium(newcomer, consortium.activate())
+    ledger.consortium(admins[30], consortium.stand_down())
+    assert len(validators(ledger)) == 63
+    ledger.pass_blocks(SPACING_BLOCKS)
+    ledger.consortium(newcomer, consortium.activate())
+    assert len(validators(ledger)) == 64
 
 
 def test_what_changes_the_set_waits_for_the_spacing(ledger):

@@ -5,6 +5,7 @@ from contract_ledger import FOUNDED_AT, KE, NL, SG, STRANGER, address, decide, f
 
 from cocket.contracts import consortium, directory, events, participants
 from cocket.contracts.abi import interface
+from cocket.contracts.artifact import load_artifact
 from cocket.contracts.errors import ContractRefusal
 from cocket.contracts.participants import Issuer, KeySpan, MandateStatus, Role
 
@@ -306,6 +307,15 @@ def test_keys_are_bounded(ledger):
         ledger.participants(KE, participants.add_key(participant=1, key=address("one too many")))
     ledger.participants(KE, WRITES["remove key"])
     ledger.participants(KE, participants.add_key(participant=1, key=address("one too many")))
+
+
+def test_numbers_are_bounded(ledger):
+    slot = load_artifact("Participants").layout["participant_count"]
+    ledger.state.slots[participants.ADDRESS, slot] = 2**32 - 2
+    ledger.participants(KE, accredit(identity=b"\2" * 32, keys=[THIRD_KEY]))
+    assert ledger.ask_participants(participants.participant_of(THIRD_KEY)) == 2**32 - 1
+    with refused("participants: full"):
+        ledger.participants(KE, accredit(identity=b"\3" * 32, keys=[address("another")]))
 
 
 # Proof
