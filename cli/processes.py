@@ -49,6 +49,10 @@ class NodeProcess:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    def exit_code(self) -> int | None:
+        """Return how the node ended, None while it runs or was never started; minus a signal's number if killed."""
+        return None if self._process is None else self._process.poll()
+
     def ask(self, method: str, *params: object, timeout_s: float = 5.0) -> object:
         """Return a JSON-RPC result, or None while the node does not answer."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
