@@ -6,6 +6,7 @@ the means. (``qbft-interop``: keys and signatures as Besu's ``SECPSignature``.)
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from coincurve import PrivateKey, PublicKey
@@ -17,6 +18,8 @@ from cocket.node.consensus.validators import is_validator, quorum
 from cocket.node.errors import InvalidBlock
 
 SIGNATURE_BYTES: Final = 65
+RECOVERED_MAX: Final = 4096
+"""Signatures remembered: a Prepare comes by itself and in certificates, a seal in its Commit and in the header."""
 _ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 _HALF_ORDER: Final = (_ORDER // 2).to_bytes(32, "big")
 
@@ -42,9 +45,14 @@ def recover_seal(digest: bytes, seal: bytes) -> bytes:
     if seal[64] > 1:
         raise ValueError(f"signature: found recovery id {seal[64]}, expected 0 or 1")
     try:
-        return _address_of(PublicKey.from_signature_and_message(seal, digest, hasher=None))
+        return _recovered(digest, seal)
     except Exception as error:  # coincurve raises bare Exception for r or s that do not parse
         raise ValueError(f"signature 0x{seal.hex()}: recovers to no key ({error})") from None
+
+
+@lru_cache(maxsize=RECOVERED_MAX)
+def _recovered(digest: bytes, seal: bytes) -> bytes:
+    return _address_of(PublicKey.from_signature_and_message(seal, digest, hasher=None))
 
 
 def is_low_s(signature: bytes) -> bool:

@@ -15,7 +15,7 @@ from simulator.machines import Machine, Times
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import block_hash
-from cocket.node.consensus.messages import Shape
+from cocket.node.consensus.messages import Code, Shape
 from cocket.node.consensus.seals import address_of_key
 
 KEYS = tuple(sorted([bytes([0, *[i + 1] * 31]) for i in range(16)], key=address_of_key))
@@ -23,7 +23,10 @@ KEYS = tuple(sorted([bytes([0, *[i + 1] * 31]) for i in range(16)], key=address_
 
 
 class Cluster:
-    """Machines m0, m1, ... each with its own chain, disk and clock."""
+    """Machines m0, m1, ... each with its own chain, disk and clock.
+
+    ``deaf`` holds pairs of a machine and a kind (COMMIT, PREPARE, ..., block) that does not reach it.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Cluster:
         self._queue: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
         self._order = 0
         self._sessions: dict[tuple[str, bytes], None] = {}
+        self.deaf: dict[tuple[str, str], None] = {}
         self.twin_addresses = tuple([self.addresses[index] for index in twins])
         self.machines: list[Machine] = []
         for index in (*range(count), *twins):
@@ -149,8 +153,14 @@ class Cluster:
     # --- links ---------------------------------------------------------------------------------------------------
 
     def transmit(self, source: Machine, address: bytes, kind: str, number: int, payload: bytes) -> None:
+        label = Code(number).name if kind == "istanbul" else kind
         for target in self.machines:
-            if target.address == address and target is not source and target.is_up:
+            if (
+                target.address == address
+                and target is not source
+                and target.is_up
+                and (target.name, label) not in self.deaf
+            ):
                 for at_ms in self.links.arrivals(self.now_ms, source.name, target.name):
                     self.later(
                         at_ms - self.now_ms, self._deliver, target, target.life, source.address, kind, number, payload

@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from simulator.chains import GENESIS_TIME_S, Chain
+from simulator.checkers import Violation
 
 from cocket.node.chain.block import Block, decode_block, encode_block
 from cocket.node.chain.header import Header
@@ -216,7 +217,10 @@ class Machine:
             self.kill_before_storing = None
             self.killed_with = block
             raise Killed
-        self._store(block, None)
+        try:
+            self._store(block, None)
+        except InvalidBlock as error:
+            raise Violation(f"{self.name}: decided what the chain refuses: {error}") from error
 
     def peer_ahead(self, address: bytes, height: int) -> None:
         if height > self.chain.head.number:

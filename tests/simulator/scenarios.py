@@ -13,8 +13,9 @@ CALM_LIMIT_MS = 180_000
 """Generous for a stall to be one: some round timeouts at their ceiling of 30 s."""
 FAULTS = (
     *("weather", "weather", "heal", "fuse", "fuse", "crash", "blackout"),
-    *("restart", "restart", "one way", "cut", "slow"),
+    *("restart", "restart", "one way", "cut", "slow", "deaf", "deaf"),
 )
+KINDS = ("PROPOSAL", "PREPARE", "COMMIT", "ROUND_CHANGE", "block")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Story:
     def _calm(self) -> None:
         cluster = self.cluster
         cluster.links.clear()
+        cluster.deaf.clear()
         cluster.times = self.times
         for machine in cluster.machines:
             machine.fuse.left = None
@@ -114,6 +116,15 @@ class Story:
                 )
             case "heal":
                 cluster.links.clear()
+                cluster.deaf.clear()
+            case "deaf":
+                # Some kinds reach a few only: one decides, and the others must find the same block by themselves.
+                kinds = random.choice((("COMMIT", "block"), tuple(random.sample(KINDS, random.randint(1, 3)))))
+                hearing = random.sample(cluster.machines, random.randint(0, len(cluster.machines) // 2))
+                for machine in cluster.machines:
+                    for kind in kinds:
+                        if machine not in hearing:
+                            cluster.deaf[machine.name, kind] = None
             case "fuse":
                 machine = random.choice(cluster.machines)
                 if machine.is_up:
