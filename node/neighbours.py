@@ -21,12 +21,14 @@ from cocket.node.chain.transaction import Transaction
 from cocket.node.errors import InvalidTransaction, PeerError, Refused
 from cocket.node.protocols import eth, serve
 from cocket.node.protocols.follow import Ask, CaughtUp, DropPeer, Effect, Follower, FollowStatus, ImportBlock
-from cocket.node.relay import Known, Relay
+from cocket.node.relay import Known, Relay, announcements, whole_messages
 
 TICK_S = 1.0
-FLUSH_S = 0.05  # transactions wait so long to be told together
+TELL_S = 0.1  # what clients brought waits so long to be sent to the peers together
+RELAY_S = 0.5  # what a peer brought is announced so much later, if it is still needed: half a block period or less
 STATUS_TIMEOUT_S = 10.0  # a peer that has not said its Status by then is dropped
 ANNOUNCE_DELAY_S = 0.3  # a validator has most blocks by its own commit; it hears of them late, lest it ask for them
+HEAD_AGAIN_S = 1.0  # a peer whose votes are late is sent our head no more often
 ADMISSIONS_MAX = 64  # messages of transactions that wait to be checked; more are dropped: they are announced again
 WANTED_MAX = 8192  # hashes asked for and not yet answered
 WANTED_S = 5.0  # after so long a hash may be asked of another peer
@@ -58,6 +60,7 @@ class _Neighbour:
     has_status: bool = False
     known: Known = field(default_factory=Known)
     height: int = 0
+    head_again_s: float = 0.0
     asked: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
 
 
@@ -76,7 +79,8 @@ class Neighbours:
         self._admissions = 0
         self._wanted: dict[bytes, float] = {}
         self._request_id = 0
-        self._flush: asyncio.TimerHandle | None = None
+        self._tell: asyncio.TimerHandle | None = None
+        self._pass_on: asyncio.TimerHandle | None = None
         self._announce: asyncio.TimerHandle | None = None
         self._tick = self._loop.call_later(TICK_S, self._upon_tick)
 
@@ -91,7 +95,7 @@ class Neighbours:
 
     def close(self) -> None:
         """Stop timers and the admission thread."""
-        for handle in (self._tick, self._flush, self._announce):
+        for handle in (self._tick, self._tell, self._pass_on, self._announce):
             if handle is not None:
                 handle.cancel()
         self._admission.shutdown(wait=True, cancel_futures=True)
@@ -155,10 +159,8 @@ class Neighbours:
         genesis = self._ledger.genesis
         eth.validate_status(status, genesis, genesis.spec.chain_id, self._ledger.head)
         neighbour.has_status = True
-        pending = self._pool.content()
-        for transaction in pending:  # it may have none of what waits here
-            self._relay.add_relayed(transaction)
-        self._plan_flush()
+        for transaction in self._pool.content():  # it may have none of what waits here
+            self._relay_later(transaction)
         self._shell.upon_ready(neighbour.session)
         self._perform(self._follower.upon_joined(neighbour.session.node_id, status, self._loop.time()))
 
@@ -177,7 +179,11 @@ class Neighbours:
             self._announce = self._loop.call_later(ANNOUNCE_DELAY_S, self._announce_head)
 
     def send_head(self, node_id: bytes) -> None:
-        """Send our head to a peer that is behind."""
+        """Send our head to a peer that is behind, once in a while: it is slow enough without a block for each vote."""
+        neighbour = self._neighbours.get(node_id)
+        if neighbour is None or self._loop.time() < neighbour.head_again_s:
+            return
+        neighbour.head_again_s = self._loop.time() + HEAD_AGAIN_S
         self._send_block(node_id, self._ledger.block_by_hash(self._ledger.head_hash))
 
     def upon_imported(self, block_hash: bytes, header: Header) -> None:
@@ -227,8 +233,9 @@ class Neighbours:
 
     def announce_transaction(self, transaction: Transaction) -> None:
         """A client brought a transaction here: the peers get it soon."""
-        if self._relay.add_own(transaction):
-            self._plan_flush()
+        self._relay.add_own(transaction)
+        if self._tell is None:
+            self._tell = self._loop.call_later(TELL_S, self._tell_own)
 
     def _admit(self, neighbour: _Neighbour, raws: Sequence[bytes]) -> None:
         """Check what a peer brought on the admission thread; what enters the pool is announced further."""
@@ -266,8 +273,7 @@ class Neighbours:
         self._admissions -= 1
         for transaction in transactions:
             self._shell.upon_admitted(transaction)
-            if self._relay.add_relayed(transaction):
-                self._plan_flush()
+            self._relay_later(transaction)
 
     def _ask_for(self, neighbour: _Neighbour, message: eth.NewPooledTransactionHashes) -> None:
         now_s = self._loop.time()
@@ -287,17 +293,26 @@ class Neighbours:
             neighbour.asked[self._request_id] = hashes
             self._send(neighbour.session, eth.GetPooledTransactions(self._request_id, hashes))
 
-    def _plan_flush(self) -> None:
-        if self._flush is None and not self._relay.is_empty():
-            self._flush = self._loop.call_later(FLUSH_S, self._tell_transactions)
+    def _relay_later(self, transaction: Transaction) -> None:
+        self._relay.add_relayed(transaction)
+        if self._pass_on is None:
+            self._pass_on = self._loop.call_later(RELAY_S, self._tell_relayed)
 
-    def _tell_transactions(self) -> None:
-        self._flush = None
+    def _tell_own(self) -> None:
+        self._tell = None
+        own = self._relay.take_own()
         for neighbour in self._neighbours.values():
             if neighbour.has_status:
-                for message in self._relay.messages_for(neighbour.known):
+                for message in whole_messages(own, neighbour.known):
                     self._send(neighbour.session, message)
-        self._relay.clear()
+
+    def _tell_relayed(self) -> None:
+        self._pass_on = None
+        waiting = [transaction for transaction in self._relay.take_relayed() if self._pool.get(transaction.hash)]
+        for neighbour in self._neighbours.values():
+            if neighbour.has_status:
+                for message in announcements(waiting, neighbour.known):
+                    self._send(neighbour.session, message)
 
     # -- shared ------------------------------------------------------------------------------------------------------
 

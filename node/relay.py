@@ -1,10 +1,12 @@
 """Transactions between neighbours: which peer knows which, and what is announced to whom.
 
-What entered here is sent whole to every peer, soon and together; what came from a peer is announced by hash, since most
-neighbours have it already. Everything remembered of a peer is bounded.
+What entered here is sent whole to every peer, soon and together. What came from a peer is announced by hash, later:
+where all are neighbours everybody has it from its origin by then, or it is in a block, and nothing need be said.
+Everything remembered of a peer is bounded.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
 
 from cocket.node.chain.transaction import Transaction
 from cocket.node.protocols.eth import NewPooledTransactionHashes, Transactions
@@ -35,56 +37,66 @@ class Relay:
     """The transactions that wait to be told to the neighbours."""
 
     def __init__(self) -> None:
-        self._whole: deque[Transaction] = deque(maxlen=WAITING_MAX)
-        self._by_hash: deque[Transaction] = deque(maxlen=WAITING_MAX)
+        self._own: deque[Transaction] = deque(maxlen=WAITING_MAX)
+        self._relayed: deque[Transaction] = deque(maxlen=WAITING_MAX)
 
-    def add_own(self, transaction: Transaction) -> bool:
-        """Queue a transaction that a client brought here; True when a flush has to be planned."""
-        was_empty = self.is_empty()
-        self._whole.append(transaction)
-        return was_empty
+    def add_own(self, transaction: Transaction) -> None:
+        """Queue a transaction that a client brought here."""
+        self._own.append(transaction)
 
-    def add_relayed(self, transaction: Transaction) -> bool:
-        """Queue a transaction that a peer brought; True when a flush has to be planned."""
-        was_empty = self.is_empty()
-        self._by_hash.append(transaction)
-        return was_empty
+    def add_relayed(self, transaction: Transaction) -> None:
+        """Queue a transaction that a peer brought."""
+        self._relayed.append(transaction)
 
-    def is_empty(self) -> bool:
-        """Whether nothing waits."""
-        return not self._whole and not self._by_hash
+    def take_own(self) -> tuple[Transaction, ...]:
+        """Return what clients brought, and forget it."""
+        return _take(self._own)
 
-    def messages_for(self, known: Known) -> list[Transactions | NewPooledTransactionHashes]:
-        """Return what to tell one peer now, and mark it as known to it."""
-        messages: list[Transactions | NewPooledTransactionHashes] = []
-        part: list[bytes] = []
-        size = 0
-        for transaction in self._whole:
-            if transaction.hash in known:
-                continue
-            known.add(transaction.hash)
-            part.append(transaction.raw)
-            size += len(transaction.raw)
-            if size >= MESSAGE_BYTES:
-                messages.append(Transactions(tuple(part)))
-                part, size = [], 0
-        if part:
+    def take_relayed(self) -> tuple[Transaction, ...]:
+        """Return what peers brought, and forget it."""
+        return _take(self._relayed)
+
+
+def whole_messages(transactions: Iterable[Transaction], known: Known) -> list[Transactions]:
+    """Return the messages that bring one peer what it does not know, and mark that as known to it."""
+    messages: list[Transactions] = []
+    part: list[bytes] = []
+    size = 0
+    for transaction in _unknown(transactions, known):
+        part.append(transaction.raw)
+        size += len(transaction.raw)
+        if size >= MESSAGE_BYTES:
             messages.append(Transactions(tuple(part)))
-        fresh = [transaction for transaction in self._by_hash if transaction.hash not in known]
-        for start in range(0, len(fresh), ANNOUNCED_MAX):
-            chosen = fresh[start : start + ANNOUNCED_MAX]
-            for transaction in chosen:
-                known.add(transaction.hash)
-            messages.append(
-                NewPooledTransactionHashes(
-                    bytes(transaction.type for transaction in chosen),
-                    tuple(len(transaction.raw) for transaction in chosen),
-                    tuple(transaction.hash for transaction in chosen),
-                )
-            )
-        return messages
+            part, size = [], 0
+    if part:
+        messages.append(Transactions(tuple(part)))
+    return messages
 
-    def clear(self) -> None:
-        """Forget what waited; every peer was told."""
-        self._whole.clear()
-        self._by_hash.clear()
+
+def announcements(transactions: Iterable[Transaction], known: Known) -> list[NewPooledTransactionHashes]:
+    """Return the messages that tell one peer the hashes it does not know, and mark them as known to it."""
+    fresh = _unknown(transactions, known)
+    return [_announcement(fresh[start : start + ANNOUNCED_MAX]) for start in range(0, len(fresh), ANNOUNCED_MAX)]
+
+
+def _announcement(transactions: Sequence[Transaction]) -> NewPooledTransactionHashes:
+    return NewPooledTransactionHashes(
+        bytes([transaction.type for transaction in transactions]),
+        tuple([len(transaction.raw) for transaction in transactions]),
+        tuple([transaction.hash for transaction in transactions]),
+    )
+
+
+def _unknown(transactions: Iterable[Transaction], known: Known) -> list[Transaction]:
+    fresh = []
+    for transaction in transactions:
+        if transaction.hash not in known:
+            known.add(transaction.hash)
+            fresh.append(transaction)
+    return fresh
+
+
+def _take(queue: deque[Transaction]) -> tuple[Transaction, ...]:
+    taken = tuple(queue)
+    queue.clear()
+    return taken

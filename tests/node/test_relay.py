@@ -1,8 +1,10 @@
 """Which transactions are told to whom, once, and in bounded messages."""
 
+from dataclasses import replace
+
 from cocket.node.chain.transaction import Transaction, decode_transaction, sign_transaction
 from cocket.node.protocols.eth import NewPooledTransactionHashes, Transactions
-from cocket.node.relay import KNOWN_MAX, MESSAGE_BYTES, Known, Relay
+from cocket.node.relay import ANNOUNCED_MAX, KNOWN_MAX, MESSAGE_BYTES, Known, Relay, announcements, whole_messages
 
 KEY = bytes([3]) * 32
 
@@ -17,37 +19,39 @@ def make(nonce: int, size: int = 0) -> Transaction:
 def test_own_transactions_go_whole_and_relayed_ones_by_hash() -> None:
     relay, known = Relay(), Known()
     own, relayed = make(0), make(1)
-    assert relay.add_own(own) is True
-    assert relay.add_relayed(relayed) is False
-    whole, announced = relay.messages_for(known)
-    assert whole == Transactions((own.raw,))
-    assert announced == NewPooledTransactionHashes(bytes([0]), (len(relayed.raw),), (relayed.hash,))
+    relay.add_own(own)
+    relay.add_relayed(relayed)
+    assert whole_messages(relay.take_own(), known) == [Transactions((own.raw,))]
+    announced = NewPooledTransactionHashes(bytes([0]), (len(relayed.raw),), (relayed.hash,))
+    assert announcements(relay.take_relayed(), known) == [announced]
+    assert relay.take_own() == relay.take_relayed() == ()
 
 
 def test_a_peer_is_told_once_and_never_what_it_told() -> None:
-    relay, known = Relay(), Known()
+    known = Known()
     transactions = [make(nonce) for nonce in range(3)]
     known.add(transactions[0].hash)
-    for transaction in transactions:
-        relay.add_own(transaction)
-    assert relay.messages_for(known) == [Transactions((transactions[1].raw, transactions[2].raw))]
-    assert relay.messages_for(known) == []
-    relay.clear()
-    assert relay.is_empty()
+    assert whole_messages(transactions, known) == [Transactions((transactions[1].raw, transactions[2].raw))]
+    assert whole_messages(transactions, known) == []
+    assert announcements(transactions, known) == []
 
 
 def test_messages_are_closed_at_their_size() -> None:
-    relay = Relay()
     transactions = [make(nonce, 100_000) for nonce in range(12)]
-    for transaction in transactions:
-        relay.add_own(transaction)
-    messages = relay.messages_for(Known())
+    messages = whole_messages(transactions, Known())
     assert len(messages) > 1
-    told = [raw for message in messages if isinstance(message, Transactions) for raw in message.transactions]
+    told = [raw for message in messages for raw in message.transactions]
     assert told == [transaction.raw for transaction in transactions]
     for message in messages:
-        assert isinstance(message, Transactions)
         assert sum(map(len, message.transactions)) < MESSAGE_BYTES + 110_000
+
+
+def test_announcements_are_closed_at_their_count() -> None:
+    one = make(0)
+    transactions = [replace(one, hash=number.to_bytes(32, "big")) for number in range(ANNOUNCED_MAX + 1)]
+    messages = announcements(transactions, Known())
+    assert [len(message.hashes) for message in messages] == [ANNOUNCED_MAX, 1]
+    assert [len(message.types) for message in messages] == [ANNOUNCED_MAX, 1]
 
 
 def test_what_a_peer_knows_is_bounded() -> None:
