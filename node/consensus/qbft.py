@@ -93,6 +93,8 @@ CLOCK_AHEAD_MS: Final = 1_000
 """A timestamp may be this far ahead of our clock, as in Besu's header rule."""
 EARLY_MS_MAX: Final = 2_000
 """A proposal that is early beyond that waits up to this long; one still earlier is dropped, and comes again."""
+EARLY_MARGIN_MS: Final = 20
+"""Timers and wall clock need not agree to the millisecond, and a block found early is found invalid."""
 SUBSTEPS_MAX: Final = 64
 """Rules fired after one event; each goes forward (a round, a vote, an execution), so a handful is the most."""
 
@@ -250,7 +252,7 @@ def _receive_proposal(state: State, message: Proposal, source: bytes | None, now
         return state, (_rejected(message, f"its timestamp is {early_ms} ms too early, at most {EARLY_MS_MAX} wait"),)
     kept = replace(state, proposal=message, is_due=early_ms <= 0)
     if early_ms > 0:
-        timer = StartTimer(Timer.EARLY, state.height, round_number, early_ms)
+        timer = StartTimer(Timer.EARLY, state.height, round_number, early_ms + EARLY_MARGIN_MS)
         return kept, (Gossip(message, source), timer)
     return kept, (Gossip(message, source),)
 

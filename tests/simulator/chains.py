@@ -44,6 +44,9 @@ def genesis_header() -> Header:
 class Chain(Protocol):
     """What a machine needs of a chain."""
 
+    def reopen(self) -> None:
+        """Begin again with what is on the disk."""
+
     @property
     def head(self) -> Header: ...
     def validators_after(self, header: Header) -> tuple[bytes, ...]: ...
@@ -63,6 +66,9 @@ class StubChain:
         self._validators_at = validators_at
         self._block_period_s = block_period_s
         self._blocks: list[Block] = [Block(genesis_header())]
+
+    def reopen(self) -> None:
+        """Everything here is on the disk."""
 
     @property
     def head(self) -> Header:

@@ -137,6 +137,7 @@ class Machine:
         self.guarded(self._start)
 
     def _start(self) -> None:
+        self.chain.reopen()
         journal = WatchedJournal(JOURNAL, GENESIS_HASH, self.address, self.disk)
         journal.on_durable = lambda record: self.cluster.on_durable(self, record)
         times = self.cluster.times
