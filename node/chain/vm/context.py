@@ -9,8 +9,8 @@ from typing import Final
 
 from cocket.node.chain.account import StateReader
 from cocket.node.chain.rules import DEFAULT_CODE_BYTES_MAX, Fork
-from cocket.node.chain.vm.journal import Journal
 from cocket.node.chain.vm.watch import Watch
+from cocket.node.chain.vm.working_state import WorkingState
 
 _ANCESTORS_MAX: Final = 256
 
@@ -37,8 +37,8 @@ class BlockContext:
     contract_size_limit: int = DEFAULT_CODE_BYTES_MAX
 
 
-class EngineState(Journal):
-    """The journal with what opcodes ask about the block, under the names that they use; ``watch`` may stop them."""
+class EngineState(WorkingState):
+    """The working state with what opcodes ask about the block, by their names for it; ``watch`` may stop them."""
 
     __slots__ = (
         "base_fee",

@@ -1,6 +1,6 @@
 """Executions that change nothing: calls, gas estimates, and constructors run for a genesis.
 
-Each has its own journal over a reader and throws it away, a gas bound and a deadline. The sender pays nothing, so
+Each has its own working state over a reader and throws it away, a gas bound and a deadline. The sender pays nothing, so
 ``balance`` only bounds the value sent. It never touches a block's execution.
 """
 

@@ -1,4 +1,4 @@
-"""The journal against a model that copies everything at each snapshot, and code analysis against a plain scan."""
+"""The working state against a model that copies everything at each snapshot, and code analysis against a plain scan."""
 
 import copy
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cocket.node.chain.hashing import EMPTY_KECCAK, keccak256
 from cocket.node.chain.state import apply_write_set
 from cocket.node.chain.vm.code import CodeStream, analysis_of
-from cocket.node.chain.vm.journal import Journal
+from cocket.node.chain.vm.working_state import WorkingState
 
 ADDRESSES = [bytes([index]) * 20 for index in range(1, 5)]
 ALLOC = {
@@ -22,7 +22,7 @@ ALLOC = {
 
 @dataclass
 class Model:
-    """What the journal should know: plain dictionaries."""
+    """What the state should know: plain dictionaries."""
 
     accounts: dict[bytes, tuple[int, int, bytes]] = field(default_factory=dict)
     slots: dict[tuple[bytes, int], int] = field(default_factory=dict)
@@ -64,83 +64,81 @@ actions = st.one_of(
 )
 
 
-def check(journal: Journal, model: Model, originals: Model) -> None:
+def check(state: WorkingState, model: Model, originals: Model) -> None:
     for address in ADDRESSES:
         nonce, balance, code = model.get(address)
-        assert (journal.get_nonce(address), journal.get_balance(address), journal.get_code(address)) == model.get(
-            address
-        )
-        assert journal.get_code_hash(address) == (keccak256(code) if code else EMPTY_KECCAK)
-        assert journal.account_is_empty(address) is not journal.account_exists(address)
-        assert journal.account_is_empty(address) is (not nonce and not balance and not code)
+        assert (state.get_nonce(address), state.get_balance(address), state.get_code(address)) == model.get(address)
+        assert state.get_code_hash(address) == (keccak256(code) if code else EMPTY_KECCAK)
+        assert state.account_is_empty(address) is not state.account_exists(address)
+        assert state.account_is_empty(address) is (not nonce and not balance and not code)
         for slot in range(3):
-            assert journal.get_storage(address, slot) == model.slots.get((address, slot), 0)
-            assert journal.is_storage_warm(address, slot) == ((address, slot) in model.warm)
+            assert state.get_storage(address, slot) == model.slots.get((address, slot), 0)
+            assert state.is_storage_warm(address, slot) == ((address, slot) in model.warm)
             transient = model.transient.get((address, slot), b"")
-            assert journal.get_transient_storage(address, slot) == transient
+            assert state.get_transient_storage(address, slot) == transient
             original = originals.slots.get((address, slot), 0)
-            assert journal.get_storage(address, slot, from_journal=False) == original
-        assert journal.is_address_warm(address) == (address in model.warm)
+            assert state.get_storage(address, slot, from_journal=False) == original
+        assert state.is_address_warm(address) == (address in model.warm)
 
 
 @given(st.lists(actions, max_size=40))
 @settings(max_examples=400)
-def test_the_journal_keeps_and_takes_back_like_its_model(steps: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_the_state_keeps_and_takes_back_like_its_model(steps: list[tuple]) -> None:  # type: ignore[type-arg]
     world = World(ALLOC)
-    journal, model = Journal(world.reader), Model.start()
+    state, model = WorkingState(world.reader), Model.start()
     originals = copy.deepcopy(model)
     stack: list[tuple[int, Model]] = []
     for step in steps:
         match step:
             case ("balance", address, value):
-                journal.set_balance(address, value)
+                state.set_balance(address, value)
                 nonce, _, code = model.get(address)
                 model.accounts[address] = (nonce, value, code)
                 model.touched.add(address)
             case ("nonce", address, value):
-                journal.set_nonce(address, value)
+                state.set_nonce(address, value)
                 _, balance, code = model.get(address)
                 model.accounts[address] = (value, balance, code)
                 model.touched.add(address)
             case ("code", address, code):
-                journal.set_code(address, code)
+                state.set_code(address, code)
                 nonce, balance, _ = model.get(address)
                 model.accounts[address] = (nonce, balance, code)
                 model.touched.add(address)
             case ("slot", address, slot, value):
                 if model.slots.get((address, slot), 0) != value:
                     model.touched.add(address)
-                journal.set_storage(address, slot, value)
+                state.set_storage(address, slot, value)
                 model.slots[address, slot] = value
             case ("transient", address, slot, value):
-                journal.set_transient_storage(address, slot, bytes([value]))
+                state.set_transient_storage(address, slot, bytes([value]))
                 model.transient[address, slot] = bytes([value])
             case ("warm", address, slot):
-                journal.mark_address_warm(address)
-                journal.mark_storage_warm(address, slot)
+                state.mark_address_warm(address)
+                state.mark_storage_warm(address, slot)
                 model.warm |= {address, (address, slot)}
             case ("touch", address):
-                journal.touch_account(address)
+                state.touch_account(address)
                 model.touched.add(address)
             case ("delete", address):
                 # Deleting happens when a transaction ends, before its state is asked again.
-                journal.delete_account(address)
+                state.delete_account(address)
                 model.delete(address)
                 model.touched.add(address)
-                journal.end_transaction()
+                state.end_transaction()
                 stack, originals = _ended(model)
             case ("snapshot",):
-                stack.append((journal.snapshot(), copy.deepcopy(model)))
+                stack.append((state.snapshot(), copy.deepcopy(model)))
             case ("revert",) if stack:
                 mark, model = stack.pop()
-                journal.revert(mark)
+                state.revert(mark)
             case ("end",):
-                journal.end_transaction()
+                state.end_transaction()
                 stack, originals = _ended(model)
-        check(journal, model, originals)
-    journal.end_transaction()
+        check(state, model, originals)
+    state.end_transaction()
     _ended(model)
-    writes = journal.write_set()
+    writes = state.write_set()
     root, _, _ = apply_write_set(world.nodes.get, world.root, writes)
     expected = {
         address: Allocated(
@@ -167,14 +165,14 @@ def _ended(model: Model) -> tuple[list[tuple[int, Model]], Model]:
 
 def test_writing_back_what_was_there_is_no_write() -> None:
     world = World(ALLOC)
-    journal = Journal(world.reader)
-    journal.set_storage(ADDRESSES[1], 0, 9)
-    journal.set_balance(ADDRESSES[0], 7)
-    journal.end_transaction()
-    journal.set_storage(ADDRESSES[1], 0, 1)
-    journal.set_balance(ADDRESSES[0], 5)
-    journal.end_transaction()
-    writes = journal.write_set()
+    state = WorkingState(world.reader)
+    state.set_storage(ADDRESSES[1], 0, 9)
+    state.set_balance(ADDRESSES[0], 7)
+    state.end_transaction()
+    state.set_storage(ADDRESSES[1], 0, 1)
+    state.set_balance(ADDRESSES[0], 5)
+    state.end_transaction()
+    writes = state.write_set()
     assert (writes.accounts, writes.storage) == ({}, {})
 
 

@@ -1,7 +1,7 @@
 """The state while a block executes: reads through a StateReader, writes kept with their undo, a WriteSet at the end.
 
 This module alone knows how a call's changes are taken back: every change leaves (mapping, key, old value) in one
-journal, a snapshot is the journal's length, and reverting puts old values back. It imports no engine, computes no
+list, a snapshot is the list's length, and reverting puts old values back. It imports no engine, computes no
 root and knows no opcode's price. One thread at a time uses it.
 """
 
@@ -16,7 +16,7 @@ _Fields = tuple[int, int, bytes, bytes]
 _ABSENT: _Fields = (0, 0, EMPTY_KECCAK, EMPTY_ROOT)
 
 
-class Journal:
+class WorkingState:
     """Accounts, slots and per-transaction marks over a reader.
 
     An account that does not exist and one that is empty read the same: since EIP-161 no rule tells them apart, and a
@@ -201,7 +201,7 @@ class Journal:
         return value
 
     def get_storage(self, address: bytes, slot: int, from_journal: bool = True) -> int:
-        """Return a slot's value; with ``from_journal`` false the one from before the transaction (EIP-2200)."""
+        """Return a slot's value; with py-evm's ``from_journal`` false that before the transaction (EIP-2200)."""
         if not from_journal:
             original = self._originals.get((address, slot))
             if original is not None:
