@@ -8,6 +8,7 @@ from cocket.genesis.canonical import decode_strict, digest_of, encode_canonical
 from cocket.genesis.errors import InvalidRecord
 
 AUTHORITIES_MAX = 64  # the list in Consortium has this bound
+TRANSACTION_GAS_MIN = 2_500_000  # below it nobody could ever be admitted: a full keys record costs up to 2.1 million
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
@@ -51,8 +52,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
                 "requestTimeoutSeconds: expected at least two block periods and at most requestTimeoutMaxSeconds",
             ),
             (
-                1_000_000 <= self.per_transaction_gas_limit <= self.gas_limit < 1 << 53,
-                "gasLimit: expected perTransactionGasLimit (1,000,000 or more) to fit in it",
+                TRANSACTION_GAS_MIN <= self.per_transaction_gas_limit <= self.gas_limit < 1 << 53,
+                f"gasLimit: expected perTransactionGasLimit ({TRANSACTION_GAS_MIN:,} or more) to fit in it",
             ),
         )
         for holds, complaint in checks:
