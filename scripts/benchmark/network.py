@@ -18,22 +18,27 @@ from benchmark.client import Connection, RpcError
 from benchmark.progress import say
 from benchmark.rest import resident_mb
 from benchmark.run import Run
-from benchmark.trial import Trial
+from benchmark.trial import Chamber, Trial
 
 from cocket.cli.processes import NodeProcess
 from cocket.node.chain.hashing import keccak256
 
 SECONDS = 60
 QUICK_SECONDS = 15
+PEAK_RATE_PER_S = 400.0  # more than two cores do: how much gets through, and that nothing is lost
+PEAK_SECONDS = 20
+QUICK_PEAK_SECONDS = 5
 POLL_S = 0.1
-GRACE_S = 30  # to become final after the last was sent
+GRACE_S = 60  # to become final after the last was sent
 SETUP_S = 60
 
 
 @dataclass(slots=True)
 class Load:
-    """Every transaction of the run by its hash: when it was due, when it was seen final, where."""
+    """Every transaction of one load by its hash: when it was due, when it was seen final, why it was refused."""
 
+    first_block: int
+    start_s: float
     due: dict[str, float] = field(default_factory=dict)
     final: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -46,49 +51,64 @@ class Load:
 
 
 def measure(run: Run) -> dict[str, object]:
-    trial, rate_per_s = run.trial, run.rate_per_s
-    count = int(rate_per_s * (QUICK_SECONDS if run.is_quick else SECONDS))
-    say(f"signing {count} anchors")
-    chambers = trial.chambers()
-    turns = -(-count // len(chambers))
-    signed = [[chamber.anchor(trial.now_s) for _ in range(turns)] for chamber in chambers]
-    with trial.running() as nodes, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(drive(trial, nodes, signed, rate_per_s))
+    seconds, peak_seconds = (QUICK_SECONDS, QUICK_PEAK_SECONDS) if run.is_quick else (SECONDS, PEAK_SECONDS)
+    chambers = run.trial.chambers()
+    steady = sign_for(chambers, run.rate_per_s, seconds, run.trial.now_s)
+    peak = sign_for(chambers, PEAK_RATE_PER_S, peak_seconds, run.trial.now_s)
+    with run.trial.running() as nodes, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(drive(run.trial, nodes, steady, run.rate_per_s, peak))
+
+
+def sign_for(chambers: Sequence[Chamber], rate_per_s: float, seconds: float, now_s: int) -> list[list[bytes]]:
+    """Return each chamber's next anchors, enough for such a rate and time."""
+    turns = -(-int(rate_per_s * seconds) // len(chambers))
+    say(f"signing {turns * len(chambers)} anchors")
+    return [[chamber.anchor(now_s) for _ in range(turns)] for chamber in chambers]
 
 
 async def drive(
-    trial: Trial, nodes: Sequence[NodeProcess], signed: list[list[bytes]], rate_per_s: float
+    trial: Trial, nodes: Sequence[NodeProcess], steady: list[list[bytes]], rate_per_s: float, peak: list[list[bytes]]
 ) -> dict[str, object]:
     watchers = [await Connection(node.url).open() for node in nodes]
     await accredit(trial, watchers)
-    load = Load()
-    first_block = await height(watchers[0]) + 1
-    start = time.monotonic() + 0.5
-    say(f"{rate_per_s:g} anchors a second from {len(signed)} senders to {len(nodes)} nodes")
-    mine: list[set[str]] = [set() for _ in nodes]
-    watching = [
-        asyncio.create_task(watch(watcher, load, own, first_block)) for watcher, own in zip(watchers, mine, strict=True)
-    ]
-    sending = []
-    for number, raws in enumerate(signed):
-        at = number % len(nodes)
-        first_s, every_s = start + number / rate_per_s, len(signed) / rate_per_s
-        sending.append(asyncio.create_task(send(nodes[at], raws, load, mine[at], first_s, every_s)))
-    busy = [cpu_s(node.pid) for node in nodes]
-    await asyncio.gather(*sending)
-    load.is_over = True
-    sent_s = time.monotonic() - start
-    say(f"all sent in {sent_s:.1f} s; waiting for the last to be final")
-    await asyncio.wait(watching, timeout=GRACE_S)
-    for task in watching:
-        task.cancel()
-    await asyncio.gather(*watching, return_exceptions=True)
-    used_s = sum(cpu_s(node.pid) for node in nodes) - sum(busy)
-    return await figures_of(load, watchers, first_block, start) | {
+    used_s = -sum(cpu_s(node.pid) for node in nodes)
+    load = await put_load(nodes, watchers, steady, rate_per_s)
+    used_s += sum(cpu_s(node.pid) for node in nodes)
+    figures = await figures_of(load, watchers) | {
         "network_offered_tx_per_s": rate_per_s,
         "network_node_cpu_ms_per_tx": round(1000 * used_s / len(load.due), 2),
         "network_node_rss_mb": round(max(resident_mb(node.pid) for node in nodes), 1),
     }
+    beyond = await figures_of(await put_load(nodes, watchers, peak, PEAK_RATE_PER_S), watchers)
+    return figures | {
+        "network_peak_tx_per_s": beyond["network_tx_per_s"],
+        "network_peak_offered_tx_per_s": PEAK_RATE_PER_S,
+        "network_peak_p99_s": beyond["network_p99_s"],
+        "network_peak_lost": beyond["network_lost"],
+    }
+
+
+async def put_load(
+    nodes: Sequence[NodeProcess], watchers: Sequence[Connection], signed: list[list[bytes]], rate_per_s: float
+) -> Load:
+    """Send the transactions at a steady rate, the senders spread over the nodes, and watch until all are final."""
+    say(f"{rate_per_s:g} anchors a second from {len(signed)} senders to {len(nodes)} nodes")
+    load = Load(await height(watchers[0]) + 1, time.monotonic() + 0.5)
+    mine: list[set[str]] = [set() for _ in nodes]
+    watching = [asyncio.create_task(watch(watcher, load, own)) for watcher, own in zip(watchers, mine, strict=True)]
+    every_s = len(signed) / rate_per_s
+    async with asyncio.TaskGroup() as sending:
+        for number, raws in enumerate(signed):
+            at = number % len(nodes)
+            first_s = load.start_s + number / rate_per_s
+            sending.create_task(send(nodes[at], raws, load, mine[at], first_s, every_s))
+    load.is_over = True
+    say(f"all sent in {time.monotonic() - load.start_s:.1f} s; waiting for the last to be final")
+    _, unfinished = await asyncio.wait(watching, timeout=GRACE_S)
+    for task in unfinished:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    return load
 
 
 async def accredit(trial: Trial, watchers: Sequence[Connection]) -> None:
@@ -127,8 +147,9 @@ async def send(
     connection.close()
 
 
-async def watch(watcher: Connection, load: Load, mine: set[str], number: int) -> None:
+async def watch(watcher: Connection, load: Load, mine: set[str]) -> None:
     """Note when each of ``mine`` is first seen in a block of this node."""
+    number = load.first_block
     while not load.is_settled:
         block = await watcher.ask("eth_getBlockByNumber", hex(number), False)
         if block is None:
@@ -141,12 +162,12 @@ async def watch(watcher: Connection, load: Load, mine: set[str], number: int) ->
         number += 1
 
 
-async def figures_of(load: Load, watchers: Sequence[Connection], first_block: int, start: float) -> dict[str, object]:
+async def figures_of(load: Load, watchers: Sequence[Connection]) -> dict[str, object]:
     last = min([await height(watcher) for watcher in watchers])
     succeeded: set[str] = set()
     sizes: list[int] = []
     times: list[int] = []
-    for number in range(first_block, last + 1):
+    for number in range(load.first_block, last + 1):
         hashes = {str((await block_of(watcher, number))["hash"]) for watcher in watchers}
         assert len(hashes) == 1, f"block {number} differs between nodes: {hashes}"
         receipts = await watchers[0].ask("eth_getBlockReceipts", hex(number))
@@ -158,7 +179,7 @@ async def figures_of(load: Load, watchers: Sequence[Connection], first_block: in
     latencies = sorted(load.final[hash_] - load.due[hash_] for hash_ in done)
     if not latencies:
         raise RuntimeError("nothing became final")
-    seconds = max(load.final[hash_] for hash_ in done) - start
+    seconds = max(load.final[hash_] for hash_ in done) - load.start_s
     gaps = [after - before for before, after in itertools.pairwise(times)]
     return {
         "network_tx_per_s": round(len(done) / seconds, 1),
