@@ -273,8 +273,11 @@ class Validator:
         self._run(effects)
 
     def on_message(self, peer: bytes, code: int, payload: bytes) -> None:
-        """Take an istanbul message from the peer of this address; PeerError when it is malformed."""
-        if keccak256(payload) in self._seen:
+        """Take an istanbul message from the peer of this address; PeerError when it is malformed.
+
+        Only validators have a say, also in passing on: what others send is not even decoded.
+        """
+        if not self.state.is_validator(peer) or keccak256(payload) in self._seen:
             return
         message = decode_message(code, payload)
         self._feed(MessageReceived(message, peer, self._clock.now_ms()))

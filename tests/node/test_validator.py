@@ -425,6 +425,14 @@ def test_what_breaks_a_rule_is_not_passed_on() -> None:
     assert [line.split(":")[0] for line in desk.take()[-2:]] == ["rejected prepare", "rejected proposal"]
 
 
+def test_a_peer_that_validates_nothing_is_not_heard_nor_its_rubbish_decoded() -> None:
+    desk = Desk(B).connect(A, C, STRANGER)
+    desk.give(A.prepare(child(GENESIS, A.address)), via=STRANGER)
+    desk.validator.on_message(STRANGER.address, 0x12, b"rubbish")
+    assert not desk.sent
+    assert not desk.validator.state.prepares
+
+
 def test_our_words_go_to_connected_validators_only() -> None:
     desk = Desk(B).connect(A, C, STRANGER)
     desk.validator.on_peer_disconnected(C.address)
