@@ -8,6 +8,7 @@ import click
 from cocket.cli.account import format_time, open_signatory, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
+from cocket.cli.files import read_bounded
 from cocket.cli.output import json_option, show, table
 
 if TYPE_CHECKING:
@@ -123,9 +124,10 @@ def propose_admission(
     Once admitted it takes its validator seat itself, with `activate`.
     """
     from cocket.contracts import consortium
+    from cocket.genesis.canonical import FILE_BYTES_MAX
     from cocket.genesis.record import decode_record
 
-    country, keys = keys_of(decode_record(record.read_bytes(), str(record)))
+    country, keys = keys_of(decode_record(read_bounded(record, FILE_BYTES_MAX), str(record)))
     data = consortium.propose_admission(country=country, keys=keys)
     _send(data, home, key_file, passphrase_file, node_url, as_json, f"proposed to admit {country}")
 

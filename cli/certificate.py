@@ -1,6 +1,7 @@
 """``cocket certificate``: check, issue, show, present, withdraw, supersede, use and verify certificates of origin."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 from cocket.cli.account import day_start_s, format_time, open_signatory, parse_day, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
+from cocket.cli.files import read_bounded
 from cocket.cli.output import is_terminal, json_option, note, show
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-FILE_BYTES_MAX = 8 << 20
 FINDINGS_SHOWN = 200
 WHOLE_PPM = 1_000_000
 ANSWERS = {
@@ -272,16 +273,15 @@ def supersede(
 @FILE
 @click.option(
     "--share",
-    type=click.FloatRange(0, 100, min_open=True),
-    default=100.0,
+    default="100",
     show_default=True,
-    help="Per cent of the goods claimed under it.",
+    help="Per cent of the goods claimed under it, with at most four decimals.",
 )
 @signing_options
 @json_option
 def use(
     file: Path,
-    share: float,
+    share: str,
     home: Path | None,
     key_file: Path | None,
     passphrase_file: Path | None,
@@ -293,8 +293,9 @@ def use(
     from cocket.attestation.prove import Certificate, OpenCountry, integrity_of, whole
     from cocket.contracts import certificates
 
-    anchor = anchor_of(file)
+    share_ppm = parse_share(share)
     shown = read_certificate(file)
+    anchor = anchor_in(shown, file)
     presentation = whole(shown) if isinstance(shown, Certificate) else shown
     integrity = integrity_of(presentation)
     if integrity.problems or integrity.document_root is None:
@@ -309,12 +310,12 @@ def use(
         document_root=integrity.document_root,
         destination=destination,
         path=anchor.path,
-        share_ppm=round(share * WHOLE_PPM / 100),
+        share_ppm=share_ppm,
     )
     final = signatory.client.send(signatory.key, certificates.ADDRESS, data)
     used = signatory.client.view(certificates.ADDRESS, certificates.item(anchor.batch, anchor.index)).used_ppm
     when = f"block {final.block_number}, {format_time(final.block_time_s)}"
-    said = f"{share:g} % used in {when}; {used / 10_000:g} % of it in all"
+    said = f"{share_ppm / 10_000:g} % used in {when}; {used / 10_000:g} % of it in all"
     show(as_json, {"block": final.block_number, "time": final.block_time_s, "used_ppm": used}, [said])
 
 
@@ -341,12 +342,13 @@ def verify(file: Path, on: str | None, node_url: str, as_json: bool) -> None:
 def facts_of(anchor: "Anchor | None", node_url: str, day: date) -> "LedgerFacts | None":
     """Return what the ledger says, None when it cannot be asked (then the verdict says "could not check")."""
     from cocket.cli.evidence import gather_facts
+    from cocket.contracts.errors import ContractError
 
     if anchor is None:
         return None
     try:
         return gather_facts(NodeClient(node_url), anchor, day_start_s(day) + 86_399)
-    except CommandError as error:
+    except (CommandError, ContractError) as error:
         note(f"cocket: {error}")
         return None
 
@@ -364,13 +366,15 @@ def verdict_sentences(found: "Verdict", day: date) -> list[str]:
 def read_certificate(path: Path) -> "Certificate | Presentation":
     """Read a certificate or presentation file.
 
-    :raises InvalidFile: it is neither.
+    :raises CommandError: it is neither.
     """
-    from cocket.attestation.files import decode_file
+    from cocket.attestation.errors import AttestationError
+    from cocket.attestation.files import FILE_BYTES_MAX, decode_file
 
-    if path.stat().st_size > FILE_BYTES_MAX:
-        raise CommandError(f"{path}: larger than {FILE_BYTES_MAX} bytes, so not read", Exit.USAGE)
-    return decode_file(path.read_bytes())
+    try:
+        return decode_file(read_bounded(path, FILE_BYTES_MAX))
+    except AttestationError as error:
+        raise CommandError(f"{path}: {error}", Exit.USAGE) from None
 
 
 def anchor_of(path: Path) -> "Anchor":
@@ -378,10 +382,37 @@ def anchor_of(path: Path) -> "Anchor":
 
     :raises CommandError: it is not.
     """
-    anchor = read_certificate(path).anchor
-    if anchor is None:
+    return anchor_in(read_certificate(path), path)
+
+
+def anchor_in(shown: "Certificate | Presentation", path: Path) -> "Anchor":
+    """Return where a certificate that was read from a file is anchored.
+
+    :raises CommandError: it is not.
+    """
+    if shown.anchor is None:
         raise CommandError(f"{path}: not anchored, so the ledger knows nothing of it", Exit.NOT_FOUND)
-    return anchor
+    return shown.anchor
+
+
+def parse_share(text: str) -> int:
+    """Return a share written in per cent as millionths of the whole.
+
+    :raises CommandError: not a number, not above 0, above 100, or finer than the ledger counts.
+
+    >>> parse_share("37.5")
+    375000
+    """
+    try:
+        share_ppm = Decimal(text) * (WHOLE_PPM // 100)
+        if share_ppm == share_ppm.to_integral_value() and 0 < share_ppm <= WHOLE_PPM:
+            return int(share_ppm)
+    except ArithmeticError:
+        pass
+    raise CommandError(
+        f"--share {text[:40]!r}: expected per cent above 0 and up to 100 with at most four decimals, like 37.5",
+        Exit.USAGE,
+    )
 
 
 def _owned(path: Path) -> "Certificate":

@@ -4,7 +4,8 @@ Everything a command asks of the ledger goes through ``NodeClient``; it holds no
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -92,28 +93,52 @@ class NodeClient:
             reason = "it refuses the connection" if "refused" in str(error) else type(error).__name__
             raise CommandError(f"{self.url}: no node answers there ({reason}); start it, or name another") from None
         except ValueError:
-            raise CommandError(f"{self.url}: what answers there is no node") from None
-        if "error" in response:
-            raise _as_refusal(response["error"])
-        return response["result"]
+            raise self._no_node() from None
+        match response:
+            case {"error": Mapping() as refusal}:
+                raise _as_refusal(refusal)
+            case {"result": result}:
+                return result
+            case _:
+                raise self._no_node()
+
+    def _read(self, convert: Callable[[object], T], method: str, *params: object) -> T:
+        """Return the result of one request in the form that the method promises."""
+        result = self.ask(method, *params)
+        try:
+            return convert(result)
+        except (TypeError, ValueError, KeyError, AttributeError):
+            raise self._no_node() from None
+
+    def _no_node(self) -> CommandError:
+        return CommandError(f"{self.url}: what answers there is no node; name the JSON-RPC address of one")
 
     def chain_id(self) -> int:
         """Return the EIP-155 chain id."""
-        return _quantity(self.ask("eth_chainId"))
+        return self._read(_quantity, "eth_chainId")
 
     def block_number(self) -> int:
         """Return the height of the head."""
-        return _quantity(self.ask("eth_blockNumber"))
+        return self._read(_quantity, "eth_blockNumber")
+
+    def syncing_to(self) -> int | None:
+        """Return the height that the node is catching up to, None when it is level."""
+
+        def highest(found: object) -> int | None:
+            return None if found is False else _quantity(cast("Mapping[str, object]", found)["highestBlock"])
+
+        return self._read(highest, "eth_syncing")
 
     def block(self, number: int | str) -> dict[str, object]:
         """Return a block's fields as JSON-RPC names them.
 
         :raises CommandError: no such block.
         """
-        found = self.ask("eth_getBlockByNumber", number if isinstance(number, str) else hex(number), False)
+        where = number if isinstance(number, str) else hex(number)
+        found = self._read(_block, "eth_getBlockByNumber", where, False)
         if found is None:
             raise CommandError(f"block {number}: the node does not have it", Exit.NOT_FOUND)
-        return dict(cast("dict[str, object]", found))
+        return found
 
     def block_time_s(self, number: int) -> int:
         """Return a block's time, seconds since 1970."""
@@ -130,15 +155,23 @@ class NodeClient:
     def view(self, address: bytes, view: View[T], block: int | str = "latest") -> T:
         """Return what a contract's view says at a block."""
         request = {"to": _hex(address), "data": _hex(view.data)}
-        return view.decode(_raw(self.ask("eth_call", request, block if isinstance(block, str) else hex(block))))
+        output = self._read(_raw, "eth_call", request, block if isinstance(block, str) else hex(block))
+        if not output:
+            raise CommandError(f"{self.url}: no contract answers at {_hex(address)}; is this node on another network?")
+        return view.decode(output)
 
     def nonce(self, address: bytes) -> int:
         """Return the next nonce of an account, pending transactions counted."""
-        return _quantity(self.ask("eth_getTransactionCount", _hex(address), "pending"))
+        return self._read(_quantity, "eth_getTransactionCount", _hex(address), "pending")
+
+    def final_nonce(self, address: bytes) -> int:
+        """Return the next nonce of an account, final transactions alone counted."""
+        return self._read(_quantity, "eth_getTransactionCount", _hex(address), "latest")
 
     def estimate_gas(self, sender: bytes, to: bytes, data: bytes) -> int:
         """Return the gas a call needs; a contract's refusal shows here, before anything is sent."""
-        return _quantity(self.ask("eth_estimateGas", {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}))
+        request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        return self._read(_quantity, "eth_estimateGas", request)
 
     def sign(self, key: bytes, to: bytes, data: bytes, *, nonce: int, gas: int) -> bytes:
         """Return an encoded transaction signed with a private key; gas is free, so its price is 0."""
@@ -178,8 +211,7 @@ class NodeClient:
     def send_until_final(self, raw: bytes) -> Final:
         """Send a signed transaction, unless the node has it already, and wait until it is final."""
         transaction_hash = self.hash_of(raw)
-        status = cast("dict[str, object]", self.ask("cocket_transactionStatus", _hex(transaction_hash)))
-        if status["status"] in ("unknown", "dropped"):
+        if self._standing(transaction_hash)[0] in ("unknown", "dropped"):
             self.send_raw(raw)
         return self.wait(transaction_hash)
 
@@ -190,22 +222,31 @@ class NodeClient:
 
     def send_raw(self, raw: bytes) -> bytes:
         """Hand a signed transaction to the node and return its hash."""
-        return _raw(self.ask("eth_sendRawTransaction", _hex(raw)))
+        return self._read(_raw, "eth_sendRawTransaction", _hex(raw))
+
+    def _standing(self, transaction_hash: bytes) -> tuple[str, object]:
+        """Return where a transaction stands with the node, and why it was dropped if so."""
+
+        def standing(found: object) -> tuple[str, object]:
+            status = cast("Mapping[str, object]", found)
+            return str(status["status"]), status.get("reason")
+
+        return self._read(standing, "cocket_transactionStatus", _hex(transaction_hash))
 
     def find_final(self, transaction_hash: bytes) -> Final | None:
         """Return a transaction if it is in a block.
 
         :raises ContractRefusal: it is, and failed there.
         """
-        found = self.ask("eth_getTransactionReceipt", _hex(transaction_hash))
-        if found is None:
+        receipt = self._read(_receipt, "eth_getTransactionReceipt", _hex(transaction_hash))
+        if receipt is None:
             return None
-        receipt = cast("dict[str, object]", found)
-        number = _quantity(receipt["blockNumber"])
-        if _quantity(receipt["status"]) != 1:
-            raise ContractRefusal("ledger", f"transaction {_hex(transaction_hash)} failed in block {number}")
-        logs = tuple(_log(entry) for entry in cast("Sequence[dict[str, object]]", receipt["logs"]))
-        return Final(transaction_hash, number, self.block_time_s(number), _quantity(receipt["gasUsed"]), logs)
+        if not receipt.is_success:
+            raise ContractRefusal(
+                "ledger", f"transaction {_hex(transaction_hash)} failed in block {receipt.block_number}"
+            )
+        time_s = self.block_time_s(receipt.block_number)
+        return Final(transaction_hash, receipt.block_number, time_s, receipt.gas_used, receipt.logs)
 
     def wait(self, transaction_hash: bytes, timeout_s: float = FINAL_TIMEOUT_S) -> Final:
         """Wait until a transaction is final.
@@ -217,11 +258,9 @@ class NodeClient:
             final = self.find_final(transaction_hash)
             if final is not None:
                 return final
-            status = cast("dict[str, object]", self.ask("cocket_transactionStatus", _hex(transaction_hash)))
-            if status["status"] == "dropped":
-                raise CommandError(
-                    f"transaction {_hex(transaction_hash)} was dropped: {status['reason']}", Exit.REFUSED
-                )
+            word, reason = self._standing(transaction_hash)
+            if word == "dropped":
+                raise CommandError(f"transaction {_hex(transaction_hash)} was dropped: {reason}", Exit.REFUSED)
             if time.monotonic() > deadline:
                 raise CommandError(
                     f"transaction {_hex(transaction_hash)} is not final after {timeout_s:.0f} s; `cocket status` says "
@@ -229,22 +268,20 @@ class NodeClient:
                 )
             time.sleep(POLL_S)
 
-    def logs(self, address: bytes, topics: Sequence[bytes | None], first: int = 0) -> Iterator[LogEntry]:
-        """Yield the logs of a contract that match the topics (None: any), oldest first."""
-        head = self.block_number()
-        for start in range(first, head + 1, LOG_RANGE_BLOCKS):
+    def logs(self, address: bytes, topics: Sequence[bytes | None], first: int, last: int) -> Iterator[LogEntry]:
+        """Yield the logs of a contract in a range of blocks that match the topics (None: any), oldest first."""
+        for start in range(first, last + 1, LOG_RANGE_BLOCKS):
             request = {
                 "address": _hex(address),
                 "topics": [None if topic is None else _hex(topic) for topic in topics],
                 "fromBlock": hex(start),
-                "toBlock": hex(min(head, start + LOG_RANGE_BLOCKS - 1)),
+                "toBlock": hex(min(last, start + LOG_RANGE_BLOCKS - 1)),
             }
-            for entry in cast("Sequence[dict[str, object]]", self.ask("eth_getLogs", request)):
-                yield _log(entry)
+            yield from self._read(_logs, "eth_getLogs", request)
 
     def status(self) -> dict[str, object]:
         """Return what the node says of itself."""
-        return dict(cast("dict[str, object]", self.ask("cocket_status")))
+        return self._read(lambda found: dict(cast("Mapping[str, object]", found)), "cocket_status")
 
 
 def address_of(key: bytes) -> bytes:
@@ -264,19 +301,49 @@ def _log(entry: dict[str, object]) -> LogEntry:
     )
 
 
-def _as_refusal(error: object) -> Exception:
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    block_number: int
+    is_success: bool
+    gas_used: int
+    logs: tuple[LogEntry, ...]
+
+
+def _receipt(found: object) -> _Receipt | None:
+    if found is None:
+        return None
+    receipt = cast("Mapping[str, object]", found)
+    return _Receipt(
+        _quantity(receipt["blockNumber"]),
+        _quantity(receipt["status"]) == 1,
+        _quantity(receipt["gasUsed"]),
+        _logs(receipt["logs"]),
+    )
+
+
+def _block(found: object) -> dict[str, object] | None:
+    if found is None:
+        return None
+    block = dict(cast("Mapping[str, object]", found))
+    _quantity(block["timestamp"])
+    _raw(block["hash"])
+    return block
+
+
+def _logs(found: object) -> tuple[LogEntry, ...]:
+    return tuple(_log(entry) for entry in cast("Sequence[dict[str, object]]", found))
+
+
+def _as_refusal(error: "Mapping[str, object]") -> Exception:
     """Return what a JSON-RPC error means: a contract's refusal when it carries revert data."""
-    if not isinstance(error, Mapping):
-        return CommandError(str(error), Exit.REFUSED)
     data = error.get("data")
     if isinstance(data, str) and data.startswith("0x") and len(data) > 2:
-        return decode_revert(_raw(data))
+        with suppress(ValueError):
+            return decode_revert(_raw(data))
     return CommandError(str(error.get("message")), Exit.REFUSED)
 
 
 def _quantity(value: object) -> int:
-    if isinstance(value, int):
-        return value
     return int(cast(str, value), 16)
 
 

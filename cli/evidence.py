@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cocket.attestation.prove import Anchor
 from cocket.attestation.verdict import BatchFacts, BlockPoint, IssuerFacts, ItemChange, LedgerFacts, Mandate, Use
 from cocket.cli.client import NodeClient
+from cocket.cli.errors import CommandError, Exit
 from cocket.contracts import certificates, consortium, participants
 from cocket.contracts.events import (
     BatchWithdrawn,
@@ -26,9 +27,16 @@ from cocket.contracts.events import (
 def gather_facts(client: NodeClient, anchor: Anchor, moment_s: int) -> LedgerFacts:
     """Return the facts about an anchored item, with the issuer's standing at ``moment_s`` (UNIX seconds) among them.
 
-    :raises CommandError: the node cannot be reached.
+    :raises CommandError: the node cannot be reached, or is catching up: what it does not know yet would read as a no.
     """
+    highest = client.syncing_to()
     head = client.block_number()
+    if highest is not None:
+        raise CommandError(
+            f"{client.url}: this node is catching up (block {head} of {highest}); ask it again when it is level, or "
+            "another",
+            Exit.COULD_NOT_CHECK,
+        )
     as_of = BlockPoint(head, client.block_time_s(head))
     facts = LedgerFacts(client.chain_id(), client.genesis_hash(), certificates.ADDRESS, as_of)
     if (anchor.chain_id, anchor.genesis_hash, anchor.contract) != (facts.chain_id, facts.genesis_hash, facts.contract):
@@ -37,7 +45,7 @@ def gather_facts(client: NodeClient, anchor: Anchor, moment_s: int) -> LedgerFac
     if record.anchored_at == 0:
         return LedgerFacts(facts.chain_id, facts.genesis_hash, facts.contract, as_of, has_batch=False)
     anchored = BlockPoint(_block_at(client, record.anchored_at, head), record.anchored_at)
-    events = list(_events(client, anchor, anchored.number or 0))
+    events = list(_events(client, anchor, anchored.number or 0, head))
     return LedgerFacts(
         facts.chain_id,
         facts.genesis_hash,
@@ -47,7 +55,7 @@ def gather_facts(client: NodeClient, anchor: Anchor, moment_s: int) -> LedgerFac
         batch=BatchFacts(record.depth, record.kind, record.participant, anchored, record.valid_from, record.valid_to),
         changes=tuple(_changes(events)),
         issuer=_issuer(client, record, head, (record.anchored_at, min(moment_s, as_of.time_s))),
-        uses=tuple(_uses(client, events)),
+        uses=tuple(_uses(client, events, head)),
     )
 
 
@@ -63,11 +71,11 @@ def _block_at(client: NodeClient, time_s: int, head: int) -> int:
     return low
 
 
-def _events(client: NodeClient, anchor: Anchor, first_block: int) -> Iterator[tuple[Event, BlockPoint]]:
+def _events(client: NodeClient, anchor: Anchor, first: int, last: int) -> Iterator[tuple[Event, BlockPoint]]:
     """Yield what happened to an item and its batch, oldest first."""
     index = anchor.index.to_bytes(32, "big")
-    found = [*client.logs(certificates.ADDRESS, [None, anchor.batch, index], first_block)]
-    found += client.logs(certificates.ADDRESS, [event_topic(BatchWithdrawn), anchor.batch], first_block)
+    found = [*client.logs(certificates.ADDRESS, [None, anchor.batch, index], first, last)]
+    found += client.logs(certificates.ADDRESS, [event_topic(BatchWithdrawn), anchor.batch], first, last)
     for entry in sorted(found, key=lambda entry: entry.block_number):
         event = decode_log(entry.address, entry.topics, entry.data)
         if event is not None:
@@ -88,7 +96,7 @@ def _changes(events: list[tuple[Event, BlockPoint]]) -> Iterator[ItemChange]:
                 yield ItemChange("superseded", at, successor=f"0x{event.by_batch.hex()} item {event.by_index}")
 
 
-def _uses(client: NodeClient, events: list[tuple[Event, BlockPoint]]) -> Iterator[Use]:
+def _uses(client: NodeClient, events: list[tuple[Event, BlockPoint]], head: int) -> Iterator[Use]:
     """Yield what each authority has used, less what it gave back, as of its last claim."""
     shares: dict[int, int] = {}
     points: dict[int, BlockPoint] = {}
@@ -100,7 +108,7 @@ def _uses(client: NodeClient, events: list[tuple[Event, BlockPoint]]) -> Iterato
             shares[event.authority] = shares.get(event.authority, 0) - event.share
     for authority, share in shares.items():
         if share > 0:
-            country = client.view(consortium.ADDRESS, consortium.authority(authority)).country
+            country = client.view(consortium.ADDRESS, consortium.authority(authority), head).country
             yield Use(country, share, points[authority])
 
 

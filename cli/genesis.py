@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cocket.cli.errors import CommandError, Exit
+from cocket.cli.files import read_bounded
 from cocket.cli.keys import PASSPHRASE, ask_passphrase
 from cocket.cli.output import json_option, show, table
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cocket.genesis.record import Record
 
 SHARED = 0o644  # files of the ceremony are sent to the others
+GENESIS_BYTES_MAX = 64 << 20  # a large network's alloc, many times over
 
 HOME = click.option(
     "--home", type=click.Path(path_type=Path, file_okay=False), required=True, help="The authority's node home."
@@ -136,7 +138,7 @@ def gather(records: tuple[Path, ...], parameters_file: Path, out: Path, as_json:
     from cocket.node.keystore import write_whole
 
     founded = gather_records(read_parameters(parameters_file), read_records(records))
-    if out.exists() and out.read_bytes() != founded.genesis_json:
+    if out.exists() and read_bounded(out, GENESIS_BYTES_MAX) != founded.genesis_json:
         raise CommandError(f"{out} exists and is another genesis; choose another file", Exit.REFUSED)
     write_whole(out, founded.genesis_json, SHARED)
     genesis_hash = "0x" + founded.genesis.hash.hex()
@@ -175,7 +177,11 @@ def confirm(
 
     keys = ceremony.open_keys(Home(home), ask_passphrase(passphrase_file))
     confirmation = ceremony.confirm(
-        Home(home), keys, read_parameters(parameters_file), read_records(records), genesis_file.read_bytes()
+        Home(home),
+        keys,
+        read_parameters(parameters_file),
+        read_records(records),
+        read_bounded(genesis_file, GENESIS_BYTES_MAX),
     )
     write_whole(out, encode_confirmation(confirmation), SHARED)
     show(
@@ -205,13 +211,18 @@ def show_genesis(
     as_json: bool,
 ) -> None:
     """Show what a genesis.json means, and who has confirmed it (needs the parameters and all records)."""
+    from cocket.genesis.canonical import FILE_BYTES_MAX
     from cocket.genesis.confirmation import decode_confirmation, verify_confirmation
     from cocket.genesis.founding import gather as gather_records
     from cocket.node.chain.spec import parse_genesis
+    from cocket.node.errors import InvalidGenesis
 
     if confirmations and not (parameters_file and records):
         raise CommandError("confirmations are checked against the parameters and records; give those too", Exit.USAGE)
-    parsed = parse_genesis(genesis_file.read_bytes())
+    try:
+        parsed = parse_genesis(read_bounded(genesis_file, GENESIS_BYTES_MAX))
+    except InvalidGenesis as error:
+        raise CommandError(f"{genesis_file}: {error}", Exit.USAGE) from None
     spec = parsed.spec
     answer: dict[str, object] = {
         "genesis_hash": "0x" + parsed.hash.hex(),
@@ -231,7 +242,7 @@ def show_genesis(
             )
         confirmed = {
             verify_confirmation(
-                decode_confirmation(path.read_bytes(), str(path)), parsed.hash, founded.founders
+                decode_confirmation(read_bounded(path, FILE_BYTES_MAX), str(path)), parsed.hash, founded.founders
             ).country
             for path in confirmations
         }
@@ -257,16 +268,18 @@ def show_genesis(
 
 def read_parameters(path: Path) -> "Parameters":
     """Read a parameters file."""
+    from cocket.genesis.canonical import FILE_BYTES_MAX
     from cocket.genesis.parameters import decode_parameters
 
-    return decode_parameters(path.read_bytes(), str(path))
+    return decode_parameters(read_bounded(path, FILE_BYTES_MAX), str(path))
 
 
 def read_records(paths: tuple[Path, ...]) -> "list[Record]":
     """Read record files."""
+    from cocket.genesis.canonical import FILE_BYTES_MAX
     from cocket.genesis.record import decode_record
 
-    return [decode_record(path.read_bytes(), str(path)) for path in paths]
+    return [decode_record(read_bounded(path, FILE_BYTES_MAX), str(path)) for path in paths]
 
 
 def refuse_to_overwrite(path: Path) -> None:

@@ -7,6 +7,7 @@ import click
 
 from cocket.cli.account import format_time
 from cocket.cli.client import NodeClient, node_option
+from cocket.cli.errors import CommandError
 from cocket.cli.output import json_option, show
 
 
@@ -15,7 +16,11 @@ from cocket.cli.output import json_option, show
 @json_option
 def status(node_url: str, as_json: bool) -> None:
     """Height, round, validators, peers and pool of a node."""
-    answer = plain(NodeClient(node_url).status())
+    found = NodeClient(node_url).status()
+    try:
+        answer = plain(found)
+    except (KeyError, TypeError, ValueError):
+        raise CommandError(f"{node_url}: a node of another version answers there") from None
     show(as_json, answer, sentences(answer))
 
 

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cocket.network.enode import Enode, format_enode, parse_enode
-from cocket.network.errors import DisconnectReason, NetworkError, PeerFault
+from cocket.network.errors import DisconnectReason, EnodeInvalid, NetworkError, PeerFault
 from cocket.network.peers import EventKind, NetworkEvent, PeerNetwork
 from cocket.network.session import Ending, Session
 from cocket.node.chain.block import Block
@@ -27,9 +27,9 @@ from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.pool import Pool, PoolLimits
 from cocket.node.chain.spec import Genesis, parse_genesis
 from cocket.node.chain.transaction import Transaction
-from cocket.node.config import Home, Settings
+from cocket.node.config import Home, PoolSettings, Settings
 from cocket.node.consensus.effects import Rejected
-from cocket.node.errors import InvalidBlock, NodeFault, PeerError, Refused
+from cocket.node.errors import InvalidBlock, InvalidGenesis, NodeFault, PeerError, Refused
 from cocket.node.keystore import load_key, read_passphrase
 from cocket.node.log import Log, open_log
 from cocket.node.neighbours import Neighbours, goodbye_reason
@@ -53,7 +53,14 @@ class Node:
     """One node of a network."""
 
     def __init__(
-        self, home: Home, settings: Settings, genesis: Genesis, node_key: bytes, signer: Signer | None, log: Log
+        self,
+        home: Home,
+        settings: Settings,
+        static: tuple[Enode, ...],
+        genesis: Genesis,
+        node_key: bytes,
+        signer: Signer | None,
+        log: Log,
     ) -> None:
         """Open the home's data; nothing listens yet.
 
@@ -68,7 +75,7 @@ class Node:
         self._store = LevelStore(self._folder.chain)
         self.ledger = Ledger(self._store, genesis, None if signer is None else signer.address)
         permission = PermissionRule(self.ledger)
-        self.pool = Pool(self.ledger, permission, PoolLimits(bytes_max=settings.pool.bytes_max))
+        self.pool = Pool(self.ledger, permission, _pool_limits(settings.pool))
         self._importer = Importer(self.ledger, permission, known=self.pool.get, on_commit=self._settle)
         builder = Builder(self.ledger, permission, self.pool, time.monotonic)
         self._worker = BlockWorker(self._loop)
@@ -80,7 +87,7 @@ class Node:
         self._fault: NodeFault | None = None
         self._validator: Validator | None = None
         self._timers: LoopTimers | None = None
-        self._static: tuple[Enode, ...] = tuple(parse_enode(text) for text in settings.peers.static)
+        self._static = static
         self._neighbours = Neighbours(self.ledger, self.pool, self)
         self._voters: dict[bytes, dict[bytes, Session]] = {}
         self._network = PeerNetwork(
@@ -143,7 +150,8 @@ class Node:
         """
         self._loop.set_exception_handler(self._upon_exception)
         try:
-            await self._rpc.start()
+            if self._settings.rpc.enabled:
+                await self._rpc.start()
             self._network.update_known(self._known_enodes())
             await self._network.start()
             head = self.ledger.head
@@ -153,7 +161,7 @@ class Node:
                 genesis=_short(self.ledger.genesis.hash),
                 height=head.number,
                 validator=None if self._signer is None else "0x" + self._signer.address.hex(),
-                rpc=f"http://{self._settings.rpc.host}:{self._rpc.port}",
+                rpc=f"http://{self._settings.rpc.host}:{self._rpc.port}" if self._settings.rpc.enabled else None,
                 enode=self.enode(),
             )
             if self._validator is not None:
@@ -444,10 +452,13 @@ def run_node(path: Path, *, json_log: bool = False) -> None:
     home = Home(path)
     settings = home.settings()
     log = open_log(settings.log_level, as_json=json_log, node=settings.name or path.name)
+    static = _static_peers(settings, str(home.config))
     try:
         genesis = parse_genesis(home.genesis.read_bytes())
     except FileNotFoundError:
         raise NodeFault(f"{home.genesis}: no genesis there; `cocket genesis confirm` installs it") from None
+    except InvalidGenesis as error:
+        raise InvalidGenesis(f"{home.genesis}: {error}") from error
     if settings.genesis_hash and settings.genesis_hash != "0x" + genesis.hash.hex():
         raise Refused(
             f"{home.genesis}: its hash is 0x{genesis.hash.hex()}, but this authority confirmed "
@@ -458,7 +469,7 @@ def run_node(path: Path, *, json_log: bool = False) -> None:
     signer = KeySigner(load_key(path / settings.keys.validator, passphrase)) if settings.validates else None
 
     async def main() -> None:
-        node = Node(home, settings, genesis, node_key, signer, log)
+        node = Node(home, settings, static, genesis, node_key, signer, log)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, node.stop)
@@ -468,6 +479,17 @@ def run_node(path: Path, *, json_log: bool = False) -> None:
             raise NodeFault(str(error)) from error
 
     _run(main())
+
+
+def _pool_limits(settings: PoolSettings) -> PoolLimits:
+    return PoolLimits(bytes_max=settings.bytes_max, sender_count_max=settings.transactions_per_sender_max)
+
+
+def _static_peers(settings: Settings, where: str) -> tuple[Enode, ...]:
+    try:
+        return tuple(parse_enode(text) for text in settings.peers.static)
+    except EnodeInvalid as error:
+        raise NodeFault(f"{where}: peers.static: {error}") from error
 
 
 def _run(main: Coroutine[object, object, None]) -> None:

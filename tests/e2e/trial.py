@@ -166,5 +166,9 @@ class Trial:
         return "\n".join(f"{node.log}:\n{node.log_tail()}" for node in self.nodes.values())
 
     def enode(self, country: str) -> str:
-        node_id = PrivateKey(self.keys[country].node).public_key.format(compressed=False)[1:]
-        return format_enode(Enode(node_id, "127.0.0.1", self.peer_ports[country]))
+        return self.enode_of(self.keys[country].node, self.peer_ports[country])
+
+    @staticmethod
+    def enode_of(node_key: bytes, port: int) -> str:
+        node_id = PrivateKey(node_key).public_key.format(compressed=False)[1:]
+        return format_enode(Enode(node_id, "127.0.0.1", port))

@@ -1,0 +1,305 @@
+"""One node as a process: what it refuses to start on, what it survives, and how it ends."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from e2e.trial import DEADLINE_S, Trial, free_ports, save_passphrase, wait_until
+from eth_account import Account
+from founding.founders import PASSPHRASE, make_home
+
+from cocket.cli.processes import NodeProcess
+from cocket.node.config import Home, PeerSettings, RpcSettings, Settings, format_settings
+from cocket.node.keystore import read_key_file
+
+REFUSED = 3
+FAILED = 1
+USAGE = 2
+DISK_BYTES = 4 << 20
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """A network of one authority: its node makes blocks alone."""
+    trial = Trial(tmp_path_factory.mktemp("one"), "NL")
+    with closing(trial):
+        trial.start()
+        yield trial
+
+
+@pytest.fixture
+def node(lone: Trial) -> NodeProcess:
+    """Give the one node, up."""
+    if not lone["NL"].is_running():
+        lone.start()
+    return lone["NL"]
+
+
+@pytest.fixture
+def spare(lone: Trial, tmp_path: Path) -> Home:
+    """Give a home of the same authority that no node has used, on ports of its own."""
+    return copy_home(lone, tmp_path / "NL")
+
+
+def copy_home(lone: Trial, path: Path, **changes: object) -> Home:
+    shutil.copytree(lone.homes["NL"].path, path, ignore=shutil.ignore_patterns("data", "node.log"))
+    home = Home(path)
+    first = free_ports(2)
+    ports = {"rpc": RpcSettings(port=first), "peers": PeerSettings(port=first + 1)}
+    change_settings(home, **{**ports, **changes})
+    return home
+
+
+def change_settings(home: Home, **changes: object) -> None:
+    home.config.write_text(format_settings(msgspec.structs.replace(home.settings(), **changes)))
+
+
+def fails_to_start(home: Home) -> tuple[int, str]:
+    """Start a node that is expected to end by itself; return its exit code and what it said."""
+    process = NodeProcess(home.path)
+    process.start()
+    try:
+        wait_until(lambda: not process.is_running(), f"the node in {home.path} ends")
+    finally:
+        process.kill()
+    code = process.exit_code()
+    assert code is not None
+    said = process.log.read_text()
+    assert "Traceback" not in said
+    assert "fault in cocket" not in said
+    return code, said.strip().splitlines()[-1]
+
+
+# -- refused starts ----------------------------------------------------------------------------------------------------
+
+
+def test_a_second_node_on_a_home_is_refused(node: NodeProcess) -> None:
+    code, said = fails_to_start(Home(node.home))
+    assert code == REFUSED
+    assert str(node.pid) in said
+    assert str(node.home) in said
+    assert node.is_running()
+    assert node.height() is not None
+
+
+def test_another_genesis_than_the_confirmed_one_is_refused(spare: Home) -> None:
+    document = json.loads(spare.genesis.read_bytes())
+    document["timestamp"] = hex(int(document["timestamp"], 16) + 1)
+    spare.genesis.write_text(json.dumps(document))
+    code, said = fails_to_start(spare)
+    assert code == REFUSED
+    assert str(spare.genesis) in said
+    assert spare.settings().genesis_hash in said
+
+
+def test_data_of_another_network_are_refused(node: NodeProcess, lone: Trial, tmp_path: Path) -> None:
+    home = copy_home(lone, tmp_path / "other")
+    process = NodeProcess(home.path)
+    process.start()
+    try:
+        process.wait_ready(DEADLINE_S)
+        process.terminate()
+        assert process.wait_stopped()
+    finally:
+        process.kill()
+    document = json.loads(home.genesis.read_bytes())
+    document["timestamp"] = hex(int(document["timestamp"], 16) + 1)
+    home.genesis.write_text(json.dumps(document))
+    change_settings(home, genesis_hash="")
+    code, said = fails_to_start(home)
+    assert code == REFUSED
+    assert str(home.data) in said or "genesis" in said
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected", "code"),
+    [
+        (lambda home: home.genesis.unlink(), "cocket genesis confirm", FAILED),
+        (lambda home: home.genesis.write_text("{"), "genesis.json", USAGE),
+        (lambda home: home.config.write_text("[rpc]\nprt = 1\n"), "node.toml", FAILED),
+        (lambda home: save_passphrase(home, "another"), "does not open this key", REFUSED),
+        (lambda home: (home.path / "passphrase").chmod(0o644), "chmod 600", REFUSED),
+        (lambda home: (home.path / "passphrase").unlink(), "no such passphrase file", FAILED),
+        (lambda home: (home.path / "keys/validator.json").unlink(), "no such key file", FAILED),
+        (lambda home: (home.path / "keys/node.json").write_bytes(b"{}"), "not a Web3 Secret Storage", FAILED),
+        (
+            lambda home: change_settings(home, peers=PeerSettings(static=("enode://nobody@nowhere",))),
+            "peers.static",
+            FAILED,
+        ),
+    ],
+    ids=["no genesis", "no JSON", "a typo", "passphrase", "open", "no passphrase", "no key", "key", "static peer"],
+)
+def test_a_damaged_home_is_explained(spare: Home, damage: object, expected: str, code: int) -> None:
+    assert callable(damage)
+    damage(spare)
+    found, said = fails_to_start(spare)
+    assert expected in said
+    assert str(spare.path) in said
+    assert found == code
+
+
+@pytest.mark.parametrize("which", ["rpc", "peers"])
+def test_a_port_in_use_is_named(spare: Home, which: str) -> None:
+    port = getattr(spare.settings(), which).port
+    with socket.socket() as occupant:
+        occupant.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        occupant.bind(("127.0.0.1", port))
+        occupant.listen()
+        code, said = fails_to_start(spare)
+    assert code in (FAILED, REFUSED)
+    assert str(port) in said
+
+
+# -- following ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_validates_nothing_follows_and_serves(node: NodeProcess, lone: Trial, tmp_path: Path) -> None:
+    """It has a key that no authority registered: its peer must name it too, as a static peer."""
+    follower = make_home(tmp_path, "FR")
+    save_passphrase(follower)
+    follower.genesis.write_bytes(lone.founded.genesis_json)
+    first = free_ports(2)
+    settings = Settings(
+        name="follower",
+        validates=False,
+        rpc=RpcSettings(port=first),
+        peers=PeerSettings(port=first + 1, static=(lone.enode("NL"),)),
+    )
+    follower.config.write_text(format_settings(settings))
+    (follower.path / "keys" / "validator.json").unlink()  # it needs none
+    process = NodeProcess(follower.path)
+    authority = lone.homes["NL"]
+    before = authority.settings()
+    node_key = Account.decrypt(dict(read_key_file(follower.path / "keys" / "node.json")), PASSPHRASE)
+    enode = lone.enode_of(bytes(node_key), first + 1)
+    try:
+        process.start()
+        process.wait_ready(DEADLINE_S)
+        assert process.height() == 0  # not let in yet
+        node.terminate()
+        assert node.wait_stopped()
+        change_settings(authority, peers=msgspec.structs.replace(before.peers, static=(enode,)))
+        lone.start()
+        raw, transaction_hash = lone.transfer()
+        wait_until(lambda: (process.height() or 0) > 0, "the follower follows")
+        # Sent to the follower, final at the authority: transactions travel both ways.
+        assert process.ask("eth_sendRawTransaction", "0x" + raw.hex()) == transaction_hash
+        wait_until(lambda: lone.receipt("NL", transaction_hash) is not None, "final at the authority")
+        wait_until(
+            lambda: process.ask("eth_getTransactionReceipt", transaction_hash) is not None, "known to the follower"
+        )
+        status = process.ask("cocket_status")
+        assert isinstance(status, dict)
+        assert not status["isValidator"]
+        process.terminate()
+        assert process.wait_stopped()
+        assert process.exit_code() == 0
+    finally:
+        process.kill()
+        change_settings(authority, peers=before.peers)
+
+
+# -- what others throw at it -------------------------------------------------------------------------------------------
+
+
+def test_garbage_on_both_ports_stops_nothing(node: NodeProcess, lone: Trial) -> None:
+    height = node.height()
+    assert height is not None
+    noise = random.Random(2026)
+    rpc = urlsplit(node.url)
+    for port in (lone.peer_ports["NL"], rpc.port):
+        for size in (0, 1, 307, 5000, 200_000):
+            with socket.create_connection(("127.0.0.1", port), 10) as connection, contextlib.suppress(OSError):
+                connection.sendall(noise.randbytes(size))
+    for body in (b"{", b"[]", b"null", b'{"jsonrpc":"2.0"}', b"[" * 100_000, b"\xff" * 100, b'"' + b"a" * (8 << 20)):
+        head = f"POST / HTTP/1.1\r\nHost: {rpc.netloc}\r\nContent-Type: application/json\r\n"
+        with socket.create_connection(("127.0.0.1", rpc.port), 10) as connection, contextlib.suppress(OSError):
+            connection.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            assert connection.recv(100).startswith(b"HTTP/1.1 ")
+    lone.wait_blocks(2)
+    assert node.is_running()
+    said = node.log.read_text()
+    assert "Traceback" not in said
+    assert "unexpected" not in said
+
+
+# -- how it ends -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_within_seconds(node: NodeProcess, number: signal.Signals) -> None:
+    assert node.pid is not None
+    started = time.monotonic()
+    os.kill(node.pid, number)
+    assert node.wait_stopped(10)
+    assert time.monotonic() - started < 10
+    assert node.exit_code() == 0
+    assert "node stopped" in node.log_tail()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a disk of few megabytes, or skip where none can be mounted."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    options = f"size={DISK_BYTES}"
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.decode().strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def test_a_full_disk_stops_it_and_room_brings_it_back(lone: Trial, small_disk: Path, tmp_path: Path) -> None:
+    home = copy_home(lone, tmp_path / "home")
+    home.data.symlink_to(small_disk)
+    process = NodeProcess(home.path)
+    filler = small_disk / "filler"
+    try:
+        process.start()
+        process.wait_ready(DEADLINE_S)
+        wait_until(lambda: (process.height() or 0) >= 2, "blocks on the small disk")
+        fill(filler)
+        wait_until(lambda: not process.is_running(), "the node stops")
+        assert process.exit_code() == FAILED
+        said = process.log.read_text()
+        assert "Traceback" not in said
+        assert "make room" in said.strip().splitlines()[-1]
+        # Without room it does not start, and says why.
+        code, last = fails_to_start(home)
+        assert code == FAILED
+        assert str(home.data) in last or str(small_disk) in last
+        filler.unlink()
+        process.start()
+        process.wait_ready(DEADLINE_S)
+        height = process.height()
+        assert height is not None
+        assert height >= 2
+        wait_until(lambda: (process.height() or 0) >= height + 2, "blocks go on")
+    finally:
+        process.kill()
+
+
+def fill(path: Path) -> None:
+    """Leave no byte on the disk of a file."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 16))
+    with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(1))
