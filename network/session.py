@@ -149,6 +149,8 @@ class Session:
 
     def disconnect(self, reason: DisconnectReason, detail: str = "") -> None:
         """Say goodbye and end the session; harmless when it has ended."""
+        if self.ending is not None:
+            return
         self._end(Ending(reason, detail or reason.text, is_ours=True), self._connection.farewell(reason))
 
     # -- what the stream calls ---------------------------------------------------------------------------------------

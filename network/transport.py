@@ -91,6 +91,7 @@ class TcpStream(asyncio.Protocol):
         self._writable = True
         self._remote = "unknown"
         self._is_closing = False
+        self._early = b""
         self._end: str | None = None
 
     @property
@@ -108,7 +109,6 @@ class TcpStream(asyncio.Protocol):
         stream = cast(asyncio.Transport, transport)
         self._transport = stream
         stream.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        stream.pause_reading()
         peername = transport.get_extra_info("peername")
         if peername:
             self._remote = f"[{peername[0]}]:{peername[1]}" if ":" in peername[0] else f"{peername[0]}:{peername[1]}"
@@ -118,14 +118,24 @@ class TcpStream(asyncio.Protocol):
     def start(self, receiver: Receiver) -> None:
         """Name who hears; nothing is delivered before."""
         self._receiver = receiver
+        loop = asyncio.get_running_loop()
+        if self._early:
+            loop.call_soon(self.data_received, self._early)
+            self._early = b""
         if self._end is not None:
-            asyncio.get_running_loop().call_soon(self._finish)
+            loop.call_soon(self._finish)
         self.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Asyncio brings bytes."""
-        if self._receiver is not None and not self._is_closing:
+        if self._is_closing:
+            return
+        if self._receiver is not None:
             self._receiver.data_received(data)
+        else:
+            # Nobody hears yet. (uvloop starts to read after connection_made even if paused there, so pause here.)
+            self._early += data
+            self.pause_reading()
 
     def pause_writing(self) -> None:
         """Asyncio's buffer is full."""
@@ -230,6 +240,7 @@ class PipeStream:
         self._is_reading = False
         self._is_scheduled = False
         self._is_closing = False
+        self._early = b""
         self._end: str | None = None
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import uvloop
 from coincurve import PrivateKey
 
 from cocket.network.connection import Connection, Event, LocalNode
@@ -87,6 +88,12 @@ def run_virtual() -> Callable[[Coroutine[Any, Any, T]], T]:
 def run_real() -> Callable[[Coroutine[Any, Any, T]], T]:
     """Run a coroutine to its end in a real loop; an error in any callback fails the test."""
     return lambda coroutine: _run_in(asyncio.SelectorEventLoop(), coroutine)
+
+
+@pytest.fixture
+def run_uvloop() -> Callable[[Coroutine[Any, Any, T]], T]:
+    """Run a coroutine to its end in the loop that nodes run on."""
+    return lambda coroutine: _run_in(uvloop.new_event_loop(), coroutine)
 
 
 @pytest.fixture(scope="session")

@@ -87,10 +87,11 @@ async def closing(*nodes: Node) -> None:
         assert len(node.closed) == len(node.opened)
 
 
-@pytest.fixture(params=["pipe", "tcp"])
-def play(request: pytest.FixtureRequest, run_virtual: Run, run_real: Run) -> Callable[..., None]:
-    """Run a scene over pipes in virtual time, and over real TCP."""
-    make, run = (PipeTransport, run_virtual) if request.param == "pipe" else (TcpTransport, run_real)
+@pytest.fixture(params=["pipe", "tcp", "uvloop"])
+def play(request: pytest.FixtureRequest, run_virtual: Run, run_real: Run, run_uvloop: Run) -> Callable[..., None]:
+    """Run a scene over pipes in virtual time, and over real TCP in both loops."""
+    run = {"pipe": run_virtual, "tcp": run_real, "uvloop": run_uvloop}[request.param]
+    make = PipeTransport if request.param == "pipe" else TcpTransport
 
     def perform(scene: Callable[[Transport], Awaitable[None]]) -> None:
         async def whole() -> None:

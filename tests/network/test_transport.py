@@ -51,9 +51,14 @@ async def join(transport: Transport) -> tuple[Ear, Ear]:
     return near, far
 
 
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest, run_real: Run, run_uvloop: Run) -> Run:
+    return run_real if request.param == "asyncio" else run_uvloop
+
+
 @pytest.mark.parametrize("make", [PipeTransport, TcpTransport])
 class TestTransport:
-    def test_bytes_arrive_in_order_both_ways(self, make: Callable[[], Transport], run_real: Run) -> None:
+    def test_bytes_arrive_in_order_both_ways(self, make: Callable[[], Transport], run: Run) -> None:
         async def scene() -> None:
             near, far = await join(make())
             near.stream.write(b"ab")
@@ -66,11 +71,9 @@ class TestTransport:
             near.stream.close()
             await far.until(lambda: bool(far.closings))
 
-        run_real(scene())
+        run(scene())
 
-    def test_close_delivers_what_was_written_and_tells_both_once(
-        self, make: Callable[[], Transport], run_real: Run
-    ) -> None:
+    def test_close_delivers_what_was_written_and_tells_both_once(self, make: Callable[[], Transport], run: Run) -> None:
         async def scene() -> None:
             near, far = await join(make())
             near.stream.write(b"last words")
@@ -86,9 +89,9 @@ class TestTransport:
             await asyncio.sleep(0)
             assert len(near.closings) == len(far.closings) == 1
 
-        run_real(scene())
+        run(scene())
 
-    def test_abort_tells_both(self, make: Callable[[], Transport], run_real: Run) -> None:
+    def test_abort_tells_both(self, make: Callable[[], Transport], run: Run) -> None:
         async def scene() -> None:
             near, far = await join(make())
             far.stream.abort()
@@ -96,11 +99,9 @@ class TestTransport:
             await far.until(lambda: bool(far.closings))
             assert not near.stream.is_writable
 
-        run_real(scene())
+        run(scene())
 
-    def test_paused_reader_hears_nothing_and_the_writer_notices(
-        self, make: Callable[[], Transport], run_real: Run
-    ) -> None:
+    def test_paused_reader_hears_nothing_and_the_writer_notices(self, make: Callable[[], Transport], run: Run) -> None:
         async def scene() -> None:
             near, far = await join(make())
             far.stream.pause_reading()
@@ -119,9 +120,9 @@ class TestTransport:
             near.stream.close()
             await far.until(lambda: bool(far.closings))
 
-        run_real(scene())
+        run(scene())
 
-    def test_nothing_is_delivered_before_start(self, make: Callable[[], Transport], run_real: Run) -> None:
+    def test_nothing_is_delivered_before_start(self, make: Callable[[], Transport], run: Run) -> None:
         async def scene() -> None:
             arrived: asyncio.Queue[Stream] = asyncio.Queue()
             transport = make()
@@ -136,9 +137,9 @@ class TestTransport:
             await far.until(lambda: bool(far.closings))
             await listener.close()
 
-        run_real(scene())
+        run(scene())
 
-    def test_nobody_there(self, make: Callable[[], Transport], run_real: Run) -> None:
+    def test_nobody_there(self, make: Callable[[], Transport], run: Run) -> None:
         async def scene() -> None:
             transport = make()
             listener = await transport.listen("127.0.0.1", 0, lambda stream: stream.abort())
@@ -147,9 +148,9 @@ class TestTransport:
             with pytest.raises(TransportFault, match=f"cannot reach 127.0.0.1:{port}"):
                 await transport.dial("127.0.0.1", port)
 
-        run_real(scene())
+        run(scene())
 
-    def test_taken_address(self, make: Callable[[], Transport], run_real: Run) -> None:
+    def test_taken_address(self, make: Callable[[], Transport], run: Run) -> None:
         async def scene() -> None:
             transport = make()
             listener = await transport.listen("127.0.0.1", 0, lambda stream: stream.abort())
@@ -157,4 +158,4 @@ class TestTransport:
                 await transport.listen("127.0.0.1", listener.port, lambda stream: stream.abort())
             await listener.close()
 
-        run_real(scene())
+        run(scene())
