@@ -182,6 +182,11 @@ def test_changes_the_mandate(ledger):
     assert (found.roles, found.kinds, found.valid_from, found.valid_to) == (Role.EXPORTER, {63}, FROM + 1, TO + 1)
     assert found.sequence == 1
     assert ledger.ask_participants(participants.issuer(KEY, 63)) == Issuer(1, 2)
+    assert ledger.ask_participants(participants.entitled(1, 63, ledger.time))
+    # Kind 64 is no kind, although the next bit (of an odd valid_from) is set.
+    assert not ledger.ask_participants(participants.entitled(1, 64, ledger.time))
+    with refused("participants: outside its scope"):
+        ledger.ask_participants(participants.issuer(KEY, 64))
     for changes, reason in (
         ({"roles": 64}, "participants: unknown role"),
         ({"valid_from": TO}, "participants: empty period"),
