@@ -179,24 +179,27 @@ class Computation(Machine):
                 opcode = raw[position]
                 position += 1
                 if opcode >= 0x60:
-                    if opcode >= 0xA0:
-                        pass
-                    elif opcode >= 0x90:  # SWAP
-                        below = 0x8E - opcode
-                        stack[-1], stack[below] = stack[below], stack[-1]
+                    if opcode < 0x80:  # PUSH, and those right behind it
+                        run = pushes.get(position - 1) or code.analysis.pushes_at(position - 1)
+                        words, position, cost = run
+                        stack += words
+                        gas -= cost
+                        if gas < 0:
+                            raise OutOfGas
+                        if len(stack) > STACK_MAX:
+                            raise FullStack
+                        continue
+                    if opcode < 0x90:  # DUP
+                        stack.append(stack[0x7F - opcode])
                         gas -= 3
                         if gas < 0:
                             raise OutOfGas
-                        continue
-                    else:
-                        if opcode >= 0x80:  # DUP
-                            stack.append(stack[0x7F - opcode])
-                        else:  # PUSH
-                            word = pushes.get(position)
-                            stack.append(code.analysis.push_at(position, opcode - 0x5F) if word is None else word)
-                            position += opcode - 0x5F
                         if len(stack) > STACK_MAX:
                             raise FullStack
+                        continue
+                    if opcode < 0xA0:  # SWAP
+                        below = 0x8E - opcode
+                        stack[-1], stack[below] = stack[below], stack[-1]
                         gas -= 3
                         if gas < 0:
                             raise OutOfGas

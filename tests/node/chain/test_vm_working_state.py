@@ -193,12 +193,21 @@ def test_destinations_are_those_of_a_plain_scan(code: bytes) -> None:
     assert analysis_of(code).destinations == plain_scan(code)
 
 
-@given(st.binary(max_size=60), st.integers(0, 70), st.integers(1, 32))
-def test_a_push_reads_zeros_behind_the_end(code: bytes, position: int, size: int) -> None:
+@given(st.lists(st.tuples(st.integers(1, 32), st.binary(min_size=32, max_size=32)), max_size=6), st.integers(0, 40))
+def test_pushes_in_a_row_are_read_at_once_and_zeros_stand_behind_the_end(
+    pushes: list[tuple[int, bytes]], cut: int
+) -> None:
+    code = b"\x50" + b"".join(bytes([0x5F + size]) + data[:size] for size, data in pushes)
+    code = code[: max(1, len(code) - cut)]
+    words, position = [], 1
+    while position < len(code):
+        size = code[position] - 0x5F
+        words.append(int.from_bytes((code + bytes(32))[position + 1 : position + 1 + size], "big"))
+        position += 1 + size
     analysis = analysis_of(code)
-    word = int.from_bytes((code + bytes(200))[position : position + size], "big")
-    assert analysis.push_at(position, size) == word
-    assert analysis.pushes[position] == word
+    assert analysis.pushes_at(1) == (tuple(words), position, 3 * len(words))
+    assert analysis.pushes[1] == analysis.pushes_at(1)
+    assert analysis_of(code + b"\x5f").pushes_at(1)[1] == position  # PUSH0 is not of Berlin
 
 
 def test_a_stream_steps_over_what_it_reads() -> None:
