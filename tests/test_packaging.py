@@ -1,6 +1,9 @@
 """What the wheel holds is what the tree holds."""
 
+import ast
 import configparser
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,3 +37,25 @@ def test_every_dependency_is_pinned() -> None:
     options = configuration()
     wanted = options["options"]["install_requires"].split() + options["options.extras_require"]["test"].split()
     assert all("==" in requirement for requirement in wanted)
+
+
+# Not imported by us, but asked for by name: uvicorn's WebSocket protocol, and the crypto backend of eth-account.
+UNSEEN = {"websockets"}
+DEVELOPMENT = {"vyper"}
+
+
+def test_what_is_imported_is_what_is_depended_on() -> None:
+    """Neither an import that works by luck of another's dependencies, nor a dependency that nobody uses."""
+    imported: set[str] = set()
+    for top in TOP:
+        for path in (ROOT / top).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                    imported.add(node.module.split(".")[0])
+    distributions = packages_distributions()
+    third_party = imported - set(sys.stdlib_module_names) - {"cocket"} - DEVELOPMENT
+    used = {distributions[name][0].lower().replace("_", "-") for name in third_party}
+    listed = {line.split("==")[0] for line in configuration()["options"]["install_requires"].split()}
+    assert used == listed - UNSEEN
