@@ -11,19 +11,23 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from coincurve import PrivateKey
 
 from cocket.network.connection import MESSAGE_BYTES_MAX, Connection, LocalNode, Message
+from cocket.network.dialler import Dialler, DialLimits
 from cocket.network.ecies import Entropy
 from cocket.network.enode import Enode
 from cocket.network.errors import DisconnectReason, PeerFault, TransportFault
 from cocket.network.hello import Capability
+from cocket.network.report import EventKind, NetworkEvent, NetworkStatus, PeerStatus
 from cocket.network.session import Ending, Session, SessionLimits
-from cocket.network.transport import Listener, Stream, TcpTransport, Transport
+from cocket.network.tcp import TcpTransport
+from cocket.network.transport import Listener, Stream, Transport
+
+__all__ = ["EventKind", "NetworkEvent", "NetworkLimits", "NetworkStatus", "PeerNetwork", "PeerStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,76 +39,8 @@ class NetworkLimits:
     inbound_handshakes_max: int = 32
     """Inbound streams before Hello. One more, and the oldest goes: a known node needs two round trips, so a crowd of
     silent strangers cannot keep it out. (A claimed node id proves nothing before Hello.)"""
-    dial_timeout_s: float = 10.0
-    """To a TCP connection; the handshake has its own timeout after it."""
-    backoff_first_s: float = 0.5
-    backoff_max_s: float = 15.0
-    """Known peers are few and wanted: a network that comes back finds itself within this time."""
-    yield_s: float = 0.25
-    """The larger node id's first dial waits so long (the smaller may dial it first), so that dials rarely cross."""
-    stable_s: float = 10.0
-    """A session that lived so long counts as a success: the next dial starts from the first backoff again."""
+    dial: DialLimits = field(default_factory=DialLimits)
     message_bytes_max: int = MESSAGE_BYTES_MAX
-
-
-class EventKind(Enum):
-    """What can happen in the peer network."""
-
-    LISTENING = "listening"
-    OPENED = "session opened"
-    CLOSED = "session closed"
-    REFUSED = "inbound refused"
-    DIAL_FAILED = "dial failed"
-    DUPLICATE = "duplicate session dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkEvent:
-    """One happening, for the log: `node_id` is empty while unknown, `detail` says why in words."""
-
-    kind: EventKind
-    remote: str
-    node_id: bytes
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class PeerStatus:
-    """One open session, for `status`."""
-
-    node_id: bytes
-    remote: str
-    client_id: str
-    capabilities: tuple[str, ...]
-    is_outbound: bool
-    open_for_s: float
-    messages_in: int
-    messages_out: int
-    bytes_in: int
-    bytes_out: int
-    queue_frames: int
-    queue_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkStatus:
-    """The peer network at one moment; the counts are since the start."""
-
-    port: int
-    known: int
-    inbound_handshakes: int
-    peers: tuple[PeerStatus, ...]
-    counts: Mapping[EventKind, int]
-
-
-@dataclass(slots=True)
-class _Known:
-    """A node we want to be connected with, and how dialling it goes."""
-
-    enode: Enode
-    failures: int = 0
-    may_dial: asyncio.Event | None = None
-    task: asyncio.Task[None] | None = None
 
 
 def _ignore_event(event: NetworkEvent) -> None:
@@ -152,13 +88,13 @@ class PeerNetwork:
         self._entropy = entropy
         self._rng = rng or random.Random()
         self._listener: Listener | None = None
-        self._known: dict[bytes, _Known] = {}
+        self._diallers: dict[bytes, Dialler] = {}
         self._sessions: dict[bytes, Session] = {}
         self._unopened: dict[Session, None] = {}
         self._streams: set[Session] = set()
         self._held_off_until_s: dict[bytes, float] = {}
         self._counts = dict.fromkeys(EventKind, 0)
-        self._is_closing = False
+        self._is_started = self._is_closing = False
         self._local = self._local_node(0)
         self.node_id: bytes = self._local.node_id
 
@@ -170,17 +106,16 @@ class PeerNetwork:
             self._listener = await self._transport.listen(*self._listen, self._upon_stream)
             self._local = self._local_node(self._listener.port)
             self._tell(EventKind.LISTENING, f"{self._listen[0]}:{self._listener.port}", self.node_id, "")
-        for known in self._known.values():
-            self._start_dialling(known)
+        self._is_started = True
+        for dialler in self._diallers.values():
+            dialler.start()
 
     async def close(self) -> None:
         """Stop listening and dialling, say goodbye to all, and wait until the streams are gone."""
         self._is_closing = True
         if self._listener is not None:
             await self._listener.close()
-        tasks = [known.task for known in self._known.values() if known.task is not None]
-        for task in tasks:
-            task.cancel()
+        tasks = [task for dialler in self._diallers.values() if (task := dialler.stop()) is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
         for session in (*self._sessions.values(), *self._unopened):
             session.disconnect(DisconnectReason.CLIENT_QUITTING, "this node stops")
@@ -207,23 +142,22 @@ class PeerNetwork:
         wanted = {enode.node_id: enode for enode in enodes if enode.node_id != self.node_id}
         now_s = asyncio.get_running_loop().time()
         self._held_off_until_s = {node: until for node, until in self._held_off_until_s.items() if until > now_s}
-        for node_id, known in tuple(self._known.items()):
-            if wanted.get(node_id) != known.enode:
-                del self._known[node_id]
-                if known.task is not None:
-                    known.task.cancel()
+        for node_id, dialler in tuple(self._diallers.items()):
+            if wanted.get(node_id) != dialler.enode:
+                del self._diallers[node_id]
+                dialler.stop()
         for node_id, enode in wanted.items():
-            if node_id not in self._known:
-                self._known[node_id] = known = _Known(enode)
-                if self._listen is None or self._listener is not None:
-                    self._start_dialling(known)
+            if node_id not in self._diallers:
+                self._diallers[node_id] = Dialler(enode, self, self._limits.dial, self._rng)
+                if self._is_started and not self._is_closing:
+                    self._diallers[node_id].start()
         for session in (*self._sessions.values(), *self._unopened):
             if session.is_identified and not self._is_allowed(session.node_id):
                 session.disconnect(DisconnectReason.USELESS_PEER, "no longer among the nodes that may connect")
 
     def disconnect(self, node_id: bytes, reason: DisconnectReason, detail: str, hold_off_s: float = 0.0) -> None:
         """End the session with a node, if there is one, and neither dial it nor let it in for `hold_off_s`."""
-        if hold_off_s > 0 and (node_id in self._known or self._is_allowed(node_id)):
+        if hold_off_s > 0 and (node_id in self._diallers or self._is_allowed(node_id)):
             self._held_off_until_s[node_id] = asyncio.get_running_loop().time() + hold_off_s
         session = self._sessions.get(node_id)
         if session is not None:
@@ -234,9 +168,9 @@ class PeerNetwork:
         now_s = asyncio.get_running_loop().time()
         return NetworkStatus(
             port=self.port,
-            known=len(self._known),
+            known=len(self._diallers),
             inbound_handshakes=sum(not session.is_outbound for session in self._unopened),
-            peers=tuple(_peer_status(session, now_s) for session in self._sessions.values()),
+            peers=tuple(_status_of(session, now_s) for session in self._sessions.values()),
             counts=dict(self._counts),
         )
 
@@ -277,13 +211,9 @@ class PeerNetwork:
         else:
             kind = EventKind.DIAL_FAILED if session.is_outbound else EventKind.REFUSED
             self._tell(kind, session.remote, session.node_id, ending.detail)
-        known = self._known.get(session.node_id)
-        if known is not None and known.may_dial is not None:
-            opened_at_s = session.opened_at_s
-            now_s = asyncio.get_running_loop().time()
-            if opened_at_s is not None and now_s - opened_at_s >= self._limits.stable_s:
-                known.failures = 0
-            known.may_dial.set()
+        dialler = self._diallers.get(session.node_id)
+        if dialler is not None:
+            dialler.upon_end(session)
 
     def upon_gone(self, session: Session) -> None:
         """Forget the last trace of a session."""
@@ -319,52 +249,33 @@ class PeerNetwork:
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
-    def _start_dialling(self, known: _Known) -> None:
-        known.may_dial = asyncio.Event()
-        known.task = asyncio.get_running_loop().create_task(self._keep_connected(known, known.may_dial))
+    def is_connected(self, node_id: bytes) -> bool:
+        """Whether there is an open session with a node."""
+        return node_id in self._sessions
 
-    async def _keep_connected(self, known: _Known, may_dial: asyncio.Event) -> None:
-        """Dial a known node whenever there is no session with it, with growing pauses; runs until cancelled."""
-        loop = asyncio.get_running_loop()
-        node_id = known.enode.node_id
-        while True:
-            may_dial.clear()
-            if node_id in self._sessions:
-                await may_dial.wait()
-                continue
-            pause_s = self._pause_s(known, loop.time())
-            if pause_s > 0:
-                await asyncio.sleep(pause_s)
-                if node_id in self._sessions:
-                    continue
-            if not self._may_enter(node_id):
-                known.failures += 1
-                continue
-            known.failures += 1
-            session = await self._dial(known)
-            if session is not None:
-                await session.closed.wait()
+    def is_larger_than(self, node_id: bytes) -> bool:
+        """Whether our own node id is the larger one."""
+        return self.node_id > node_id
 
-    def _pause_s(self, known: _Known, now_s: float) -> float:
-        """How long to wait before the next dial: hardly at first, then doubling with jitter; never in a hold-off."""
-        held_off_s = self._held_off_until_s.get(known.enode.node_id, now_s) - now_s
-        if known.failures == 0:
-            return max(held_off_s, self._limits.yield_s if self.node_id > known.enode.node_id else 0.0)
-        doubled = self._limits.backoff_first_s * 2.0 ** min(known.failures - 1, 16)
-        return max(held_off_s, min(doubled, self._limits.backoff_max_s) * (0.5 + self._rng.random() / 2))
+    def held_off_s(self, node_id: bytes) -> float:
+        """For how long a node is to stay away after what it did, 0 if it is not."""
+        return max(0.0, self._held_off_until_s.get(node_id, 0.0) - asyncio.get_running_loop().time())
 
-    async def _dial(self, known: _Known) -> Session | None:
-        """Return a session to a known node, or None when it cannot be reached."""
-        enode = known.enode
+    def may_enter(self, node_id: bytes) -> bool:
+        """Whether a session with a node may be: it is allowed, and not held off."""
+        return self.held_off_s(node_id) == 0 and self._is_allowed(node_id)
+
+    async def dial(self, enode: Enode) -> Session | None:
+        """Return a session to a node, its handshake begun, or None when it cannot be reached."""
         where = f"{enode.host}:{enode.port}"
         try:
-            async with asyncio.timeout(self._limits.dial_timeout_s):
+            async with asyncio.timeout(self._limits.dial.timeout_s):
                 stream = await self._transport.dial(enode.host, enode.port)
         except TransportFault as fault:
             self._tell(EventKind.DIAL_FAILED, where, enode.node_id, str(fault))
             return None
         except TimeoutError:
-            detail = f"no answer within {self._limits.dial_timeout_s:g} s"
+            detail = f"no answer within {self._limits.dial.timeout_s:g} s"
             self._tell(EventKind.DIAL_FAILED, where, enode.node_id, detail)
             return None
         try:
@@ -377,20 +288,12 @@ class PeerNetwork:
 
     # -- shared ------------------------------------------------------------------------------------------------------
 
-    def _may_enter(self, node_id: bytes) -> bool:
-        until_s = self._held_off_until_s.get(node_id)
-        if until_s is not None:
-            if asyncio.get_running_loop().time() < until_s:
-                return False
-            del self._held_off_until_s[node_id]
-        return self._is_allowed(node_id)
-
     def _local_node(self, port: int) -> LocalNode:
         return LocalNode(
             key=self._key,
             client_id=self._client_id,
             capabilities=self._capabilities,
-            may_enter=self._may_enter,
+            may_enter=self.may_enter,
             listen_port=port,
             message_bytes_max=self._limits.message_bytes_max,
         )
@@ -400,7 +303,7 @@ class PeerNetwork:
         self._on_event(NetworkEvent(kind, remote, node_id, detail))
 
 
-def _peer_status(session: Session, now_s: float) -> PeerStatus:
+def _status_of(session: Session, now_s: float) -> PeerStatus:
     frames, size = session.queue
     counters = session.counters
     return PeerStatus(

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from cocket.network.dialler import DialLimits
 from cocket.network.enode import Enode
 from cocket.network.errors import DisconnectReason, TransportFault
 from cocket.network.peers import EventKind, NetworkEvent, NetworkLimits, PeerNetwork
+from cocket.network.pipe import PipeTransport
 from cocket.network.session import Ending, Session, SessionLimits
-from cocket.network.transport import PipeTransport, Stream, TcpTransport, Transport
+from cocket.network.tcp import TcpTransport
+from cocket.network.transport import Stream, Transport
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 CAPABILITIES = [("eth", 68, 17), ("istanbul", 100, 22)]
@@ -131,7 +134,7 @@ def test_a_mesh_of_four_connects_and_talks(net: Any, play: Callable[..., None]) 
 
 def test_two_that_dial_at_once_keep_the_smaller_ones_dial(net: Any, play: Callable[..., None]) -> None:
     async def scene(transport: Transport) -> None:
-        limits = NetworkLimits(yield_s=0)
+        limits = NetworkLimits(dial=DialLimits(yield_s=0))
         a, b = Node(net, "A", transport, limits=limits), Node(net, "B", transport, limits=limits)
         await a.network.start()
         await b.network.start()

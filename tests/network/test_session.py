@@ -9,8 +9,9 @@ import pytest
 
 from cocket.network.connection import Connection, Message
 from cocket.network.errors import DisconnectReason, PeerFault
+from cocket.network.pipe import PipeStream, PipeTransport
 from cocket.network.session import Ending, Session, SessionLimits
-from cocket.network.transport import PipeStream, PipeTransport, Stream
+from cocket.network.transport import Stream
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 

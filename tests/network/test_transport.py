@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from cocket.network.errors import TransportFault
-from cocket.network.transport import WRITE_BUFFER_BYTES, PipeTransport, Stream, TcpTransport, Transport
+from cocket.network.pipe import PipeTransport
+from cocket.network.tcp import TcpTransport
+from cocket.network.transport import WRITE_BUFFER_BYTES, Stream, Transport
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 

@@ -11,7 +11,9 @@ from following.nodes import FollowingNode
 from ledger.chains import RECORDER, Chain, set_slot
 
 from cocket.network.errors import DisconnectReason
-from cocket.network.transport import PipeTransport, TcpTransport, Transport
+from cocket.network.pipe import PipeTransport
+from cocket.network.tcp import TcpTransport
+from cocket.network.transport import Transport
 from cocket.node.chain.block import Block, encode_body
 from cocket.node.chain.header import Header, block_hash, with_seals
 from cocket.node.protocols.eth import GetBlockHeaders, encode_message
