@@ -106,12 +106,12 @@ def compare(transactions: list[list[Transaction]], alloc: dict[bytes, Allocated]
 
 
 @pytest.mark.parametrize("fork", list(Fork), ids=lambda fork: fork.name)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_mixed_transactions(fork: Fork, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "fee", "block_count"), [(1, 0, 1), (2, 9, 3)])
+def test_mixed_transactions(fork: Fork, seed: int, fee: int, block_count: int) -> None:
     alloc = {sender: Allocated(balance=1_000 * ETHER) for sender in SENDERS}
     alloc |= fixed_contracts(fork) | random_contracts(seed) | {COINBASE: Allocated(balance=1)}
-    base_fee = 9 if fork >= Fork.LONDON and seed == 2 else 0
-    draw = random.Random(seed)
-    transactions = mixed(draw, fork, base_fee)
+    base_fee = fee if fork >= Fork.LONDON else 0
+    transactions = mixed(random.Random(seed), fork, base_fee)
     assert len(transactions) > 300
-    compare([transactions], alloc, fork, base_fee)
+    size = -(-len(transactions) // block_count)
+    compare([transactions[i : i + size] for i in range(0, len(transactions), size)], alloc, fork, base_fee)
