@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from py_ecc import optimized_bn128 as bn128
 
 from cocket.node.chain.hashing import keccak256
-from cocket.node.chain.vm import CallRequest, ExecutionAborted, alt_bn128, call, load_trusted_setups, validate_backends
+from cocket.node.chain.vm import (
+    CallRequest,
+    ExecutionAborted,
+    alt_bn128,
+    call,
+    load_trusted_setups,
+    precompiles,
+    validate_backends,
+)
 from cocket.node.chain.vm.precompiles import address_of
 
 CONTEXT, READER = block_context(gas_limit=10**9), funded().reader
@@ -102,6 +110,20 @@ def test_modexp_is_pow(base: int, exponent: int, modulus: int) -> None:
     output, _, error = run(5, words(32, 32, 32, base, exponent, modulus))
     assert error is None
     assert int.from_bytes(output, "big") == (pow(base, exponent, modulus) if modulus else 0)
+
+
+@given(st.integers(0, 2**500), st.integers(0, 2**700), st.integers(1, 2**1000), st.integers(50, 40_000))
+@settings(max_examples=50)
+def test_long_powers_are_done_in_steps(base: int, exponent: int, modulus: int, step: int) -> None:
+    steps: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precompiles, "_MODEXP_STEP", step)
+        found = precompiles._power(base, exponent, modulus, lambda: steps.append(1))
+    assert found == pow(base, exponent, modulus)
+    words_of_modulus = (modulus.bit_length() + 63) // 64
+    step_bits = max(step // (16 + words_of_modulus**2), 1)
+    bits = exponent.bit_length()
+    assert len(steps) == (0 if bits <= step_bits else -(-bits // step_bits))
 
 
 factors = st.integers(0, 2**256 - 1) | st.sampled_from([0, 1, 2, bn128.curve_order, bn128.curve_order - 1])
@@ -205,9 +227,10 @@ def test_blake2f_refuses_other_inputs(data: bytes) -> None:
     assert run(9, data, 100_000)[2] is not None
 
 
-def test_long_blake2f_and_pairings_can_be_stopped() -> None:
+def test_long_precompiles_can_be_stopped() -> None:
     endless = (2**32 - 1).to_bytes(4, "big") + BLAKE_STATE + b"\x01"
-    for number, data in ((9, endless), (8, (words(1, 2) + G2) * 200)):
+    power = words(8, 1_000_000, 8) + b"\xff" * 1_000_016
+    for number, data in ((9, endless), (8, (words(1, 2) + G2) * 200), (5, power)):
         with pytest.raises(ExecutionAborted, match="deadline"):
             call(CONTEXT, READER, CallRequest(to=address_of(number), data=data, gas=2**40), 0.02)
 
