@@ -1,5 +1,6 @@
 """``cocket certificate``: check, issue, show, present, withdraw, supersede, use and verify certificates of origin."""
 
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,10 @@ from cocket.cli.files import read_bounded
 from cocket.cli.output import is_terminal, json_option, note, show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import TaskID
+
     from cocket.attestation.prove import Anchor, Certificate, Presentation
     from cocket.attestation.verdict import LedgerFacts, Verdict
     from cocket.cli.issuing import Progress
@@ -132,16 +137,18 @@ def issue(
     if not sources:
         raise CommandError("no documents in these files", Exit.USAGE)
     signatory = open_signatory(home, key_file, passphrase_file, node_url)
-    issued = issuing.issue(
-        sources,
-        out,
-        signatory,
-        country=country,
-        valid_from=day_start_s(first),
-        valid_to=day_start_s(end),
-        skip_invalid=skip_invalid,
-        progress=_progress(),
-    )
+    with _progress() as progress:
+        issued = issuing.issue(
+            sources,
+            out,
+            signatory,
+            country=country,
+            valid_from=day_start_s(first),
+            valid_to=day_start_s(end),
+            are_dates_given=bool(valid_from or valid_to),
+            skip_invalid=skip_invalid,
+            progress=progress,
+        )
     sentences = [
         f"{issued.certificates} certificates are final in block {issued.final.block_number}, "
         f"{format_time(issued.final.block_time_s)}"
@@ -431,13 +438,20 @@ def _a_year_after(day: date) -> date:
         return day.replace(year=day.year + 1, month=3, day=1)
 
 
-def _progress() -> "Progress":
-    """Return a reporter: a bar on a terminal, else nothing."""
-    if not is_terminal():
-        return lambda _step, _done, _total: None
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    """Give a reporter of a job's steps: bars on a terminal, silence elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
-    def report(step: str, done: int, total: int) -> None:
-        filled = 30 * done // max(total, 1)
-        click.echo(f"\r{step:<11}[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} ", nl=done >= total, err=True)
+    columns = (TextColumn("{task.description:<11}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), disable=not is_terminal()) as bars:
+        tasks: dict[str, TaskID] = {}
 
-    return report
+        def report(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield report

@@ -5,18 +5,23 @@ transaction. It is on the disk before anything is sent, so that a run that was k
 same root by the same transaction, and never anchors twice.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import itertools
 import json
 import multiprocessing
 import os
 import secrets
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import msgspec
 
@@ -25,30 +30,37 @@ from cocket.attestation.finding import Finding
 from cocket.attestation.prove import Anchor
 from cocket.attestation.work import AnchoredChunk, Chunk, commit_chunk, encode_chunk
 from cocket.cli.account import Signatory
-from cocket.cli.client import Final
+from cocket.cli.client import Final, NodeClient
 from cocket.cli.errors import CommandError, Exit
+from cocket.cli.files import read_bounded, read_lines
 from cocket.contracts import certificates
+from cocket.contracts.errors import ContractRefusal
+from cocket.node.chain.transaction import decode_transaction
+from cocket.node.errors import InvalidTransaction
 from cocket.node.keystore import write_whole
 
 CHUNK_DOCUMENTS = 200
 CHUNKS_AHEAD = 4  # chunks a process may lag behind its feed: bounds the memory
 DOCUMENT_BYTES_MAX = 1 << 20
+JOB_BYTES_MAX = 1 << 20
 JOB_FILE = "issue.json"
 CERTIFICATE_SUFFIX = ".certificate.json"
 REFUSALS_SHOWN = 20
 
 A = TypeVar("A")
 B = TypeVar("B")
+P = ParamSpec("P")
 Progress = Callable[[str, int, int], None]
+Hex32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Job(msgspec.Struct, forbid_unknown_fields=True):
     """What a job's folder remembers; the secrets in it open every certificate of the batch, so it is mode 0600."""
 
     documents: int
-    documents_hash: str
-    batch_secret: str
-    batch_seed: str
+    documents_hash: Hex32
+    batch_secret: Hex32
+    batch_seed: Hex32
     country: str
     valid_from: int
     valid_to: int
@@ -88,8 +100,7 @@ def list_sources(paths: Iterable[Path]) -> list[Source]:
     sources: list[Source] = []
     for path in paths:
         if path.suffix == ".jsonl":
-            with path.open("rb") as lines:
-                count = sum(1 for line in lines if line.strip())
+            count = sum(1 for _ in read_lines(path, DOCUMENT_BYTES_MAX))
             digits = max(6, len(str(count)))
             sources += [Source(f"{path.stem}-{number:0{digits}d}", path, number) for number in range(1, count + 1)]
         else:
@@ -107,10 +118,9 @@ def read_documents(sources: Iterable[Source]) -> Iterator[bytes]:
     for path, group in itertools.groupby(sources, key=lambda source: source.path):
         if next(iter(members := list(group))).line is None:
             for member in members:
-                yield _read_bounded(member.path)
+                yield read_bounded(member.path, DOCUMENT_BYTES_MAX)
             continue
-        with path.open("rb") as lines:
-            yield from (line.strip() for line in lines if line.strip())
+        yield from read_lines(path, DOCUMENT_BYTES_MAX)
 
 
 def issue(
@@ -121,16 +131,28 @@ def issue(
     country: str,
     valid_from: int,
     valid_to: int,
+    are_dates_given: bool,
     skip_invalid: bool,
     progress: Progress,
 ) -> Issued:
     """Do a job from wherever it stands, and return what it came to.
 
-    :raises CommandError: documents are refused, or the folder holds another job.
+    Dates that were not given are, in a later run, those of the run that began the job.
+
+    :raises CommandError: documents are refused, the folder holds another job, or another run works in it.
     :raises ContractRefusal: the issuer may not anchor.
     """
-    job = _open_job(sources, folder, country, valid_from, valid_to, progress)
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("forkserver")) as processes:
+    wish = Job(
+        documents=len(sources),
+        documents_hash=_hash_documents(sources, progress),
+        batch_secret=secrets.token_hex(32),
+        batch_seed=secrets.token_hex(32),
+        country=country,
+        valid_from=valid_from,
+        valid_to=valid_to,
+    )
+    with _held(folder), _open_processes(len(sources)) as processes:
+        job = _open_job(wish, folder, are_dates_given)
         leaves, accepted, refused = _commit(processes, sources, job, progress)
         if refused and not skip_invalid:
             raise CommandError(_refusal_text(sources, refused), Exit.USAGE)
@@ -143,8 +165,8 @@ def issue(
         final, was_anchored = _anchor(job, folder, batch, kind, signatory)
         progress("anchoring", 1, 1)
         anchors = _Anchors(batch, signatory, accepted)
+        _write_certificates(processes, sources, job, folder, anchors, progress)
         if not job.is_complete:
-            _write_certificates(processes, sources, job, folder, anchors, progress)
             job.is_complete = True
             _save_job(folder, job)
     named = tuple((sources[position].name, findings) for position, findings in refused)
@@ -154,38 +176,62 @@ def issue(
 # -- the job's folder ------------------------------------------------------------------------------------------------
 
 
-def _open_job(
-    sources: list[Source], folder: Path, country: str, valid_from: int, valid_to: int, progress: Progress
-) -> Job:
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CommandError(f"{folder}: another run works in this folder; wait for its end", Exit.REFUSED) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hash_documents(sources: list[Source], progress: Progress) -> str:
     digest = hashlib.sha256()
     for number, data in enumerate(read_documents(sources), 1):
         digest.update(hashlib.sha256(data).digest())
         if number % 1000 == 0:
             progress("reading", number, len(sources))
+    return digest.hexdigest()
+
+
+def _open_job(wish: Job, folder: Path, are_dates_given: bool) -> Job:
+    """Return the job that the folder holds, or begin the one that is wished for."""
     path = folder / JOB_FILE
-    if path.exists():
-        try:
-            job = msgspec.json.decode(path.read_bytes(), type=Job)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CommandError(f"{path}: not a job's file ({error}); choose another folder") from None
-        if job.documents_hash != digest.hexdigest() or job.country != country:
-            raise CommandError(
-                f"{folder} holds a job with other documents or another country; choose another folder", Exit.REFUSED
-            )
+    if not path.exists():
+        if any(folder.iterdir()):
+            raise CommandError(f"{folder} is not empty and holds no job; choose another folder", Exit.REFUSED)
+        _save_job(folder, wish)
+        return wish
+    try:
+        job = msgspec.json.decode(read_bounded(path, JOB_BYTES_MAX), type=Job)
+        if job.transaction:
+            decode_transaction(bytes.fromhex(job.transaction))
+    except (msgspec.DecodeError, ValueError, InvalidTransaction) as error:
+        raise CommandError(f"{path}: not a job's file ({error}); choose another folder", Exit.USAGE) from None
+    differences = [
+        name
+        for name, differs in (
+            ("documents", job.documents_hash != wish.documents_hash),
+            ("importing country", job.country != wish.country),
+            ("dates", are_dates_given and (job.valid_from, job.valid_to) != (wish.valid_from, wish.valid_to)),
+        )
+        if differs
+    ]
+    if not differences:
         return job
-    if folder.exists() and any(folder.iterdir()):
-        raise CommandError(f"{folder} is not empty and holds no job; choose another folder", Exit.REFUSED)
-    job = Job(
-        documents=len(sources),
-        documents_hash=digest.hexdigest(),
-        batch_secret=secrets.token_hex(32),
-        batch_seed=secrets.token_hex(32),
-        country=country,
-        valid_from=valid_from,
-        valid_to=valid_to,
-    )
-    _save_job(folder, job)
-    return job
+    if job.transaction:
+        raise CommandError(
+            f"{folder} holds the job of a batch with other {' and '.join(differences)}; choose another folder",
+            Exit.REFUSED,
+        )
+    _save_job(folder, wish)  # nothing of the earlier job was ever sent
+    return wish
 
 
 def _save_job(folder: Path, job: Job) -> None:
@@ -195,6 +241,46 @@ def _save_job(folder: Path, job: Job) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+# -- processes -------------------------------------------------------------------------------------------------------
+
+
+class _Here(Executor):
+    """Does the work where it is asked for: a few documents are done before another process has started."""
+
+    def submit(self, work: Callable[P, B], /, *arguments: P.args, **named: P.kwargs) -> Future[B]:
+        future: Future[B] = Future()
+        future.set_result(work(*arguments, **named))
+        return future
+
+
+@contextlib.contextmanager
+def _open_processes(document_count: int) -> Iterator[Executor]:
+    """Give processes to work on so many documents; on an error what waits is dropped."""
+    if document_count <= CHUNK_DOCUMENTS:
+        yield _Here()
+        return
+    processes = ProcessPoolExecutor(
+        mp_context=multiprocessing.get_context("forkserver"), initializer=_leave_with_parent
+    )
+    try:
+        yield processes
+    finally:
+        processes.shutdown(cancel_futures=True)
+
+
+def _leave_with_parent() -> None:
+    """Let Ctrl-C be the parent's to handle, and end when the parent was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_after, args=(parent.join,), daemon=True).start()
+
+
+def _leave_after(wait: Callable[[], None]) -> None:
+    wait()
+    os._exit(1)
 
 
 # -- commit ----------------------------------------------------------------------------------------------------------
@@ -220,7 +306,7 @@ class _Leaves:
 
 
 def _commit(
-    processes: ProcessPoolExecutor, sources: list[Source], job: Job, progress: Progress
+    processes: Executor, sources: list[Source], job: Job, progress: Progress
 ) -> tuple[_Leaves, list[int], list[tuple[int, tuple[Finding, ...]]]]:
     leaves = _Leaves()
     accepted: list[int] = []
@@ -235,16 +321,21 @@ def _commit(
     return leaves, accepted, refused
 
 
-def run_ahead(processes: ProcessPoolExecutor, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+def run_ahead(processes: Executor, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
     """Yield work's results in order, with a bounded number of items under way."""
     ahead = CHUNKS_AHEAD * (os.cpu_count() or 1)
     waiting: deque[Future[B]] = deque()
-    for item in items:
-        waiting.append(processes.submit(work, item))
-        if len(waiting) >= ahead:
+    try:
+        for item in items:
+            waiting.append(processes.submit(work, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    except BrokenProcessPool:
+        raise CommandError(
+            "a working process was killed, perhaps for want of memory; run the same command again to go on"
+        ) from None
 
 
 def _chunked(documents: Iterable[bytes]) -> Iterator[tuple[int, tuple[bytes, ...]]]:
@@ -272,10 +363,12 @@ def _refusal_text(sources: list[Source], refused: list[tuple[int, tuple[Finding,
 def _anchor(job: Job, folder: Path, batch: Batch, kind: int, signatory: Signatory) -> tuple[Final, bool]:
     """Return the transaction that anchored the batch; the very one of an earlier run if there was one."""
     client = signatory.client
-    if job.transaction_hash:
-        found = client.find_final(bytes.fromhex(job.transaction_hash))
-        if found is not None:
+    if job.transaction:
+        found = _find_anchored(client, bytes.fromhex(job.transaction))
+        if isinstance(found, Final):
             return found, True
+        if not found:
+            job.transaction = job.transaction_hash = ""
     if not job.transaction:
         data = certificates.anchor(
             root=batch.root, depth=batch.depth, kind=kind, valid_from=job.valid_from, valid_to=job.valid_to
@@ -288,6 +381,20 @@ def _anchor(job: Job, folder: Path, batch: Batch, kind: int, signatory: Signator
     job.block = final.block_number
     _save_job(folder, job)
     return final, False
+
+
+def _find_anchored(client: NodeClient, raw: bytes) -> Final | bool:
+    """Return the final block of an earlier run's transaction, or whether it may still become final.
+
+    It may not once it failed in a block, or another transaction of the same nonce is final. The nonce is read first:
+    were it the transaction's own, its receipt would be there.
+    """
+    transaction = decode_transaction(raw)
+    is_nonce_taken = client.final_nonce(transaction.sender) > transaction.nonce
+    try:
+        return client.find_final(transaction.hash) or not is_nonce_taken
+    except ContractRefusal:
+        return False
 
 
 # -- the owners' files -----------------------------------------------------------------------------------------------
@@ -315,30 +422,36 @@ class _Anchors:
 
 
 def _write_certificates(
-    processes: ProcessPoolExecutor,
+    processes: Executor,
     sources: list[Source],
     job: Job,
     folder: Path,
     anchors: _Anchors,
     progress: Progress,
 ) -> None:
+    """Write all certificate files, or those that are missing when an earlier run had written all."""
     secret = bytes.fromhex(job.batch_secret)
     positions: deque[tuple[int, ...]] = deque()
+
+    def is_wanted(position: int) -> bool:
+        return position in anchors.order and not (job.is_complete and _holds(_path_of(folder, sources[position])))
 
     def chunks() -> Iterator[AnchoredChunk]:
         for first, documents in _chunked(read_documents(sources)):
             wanted = [
                 (position, data, anchors.of(position))
                 for position, data in enumerate(documents, first)
-                if position in anchors.order
+                if is_wanted(position)
             ]
+            if not wanted:
+                continue
             positions.append(tuple(position for position, _, _ in wanted))
             yield AnchoredChunk(tuple(wanted), secret, job.country)
 
     written = 0
     for files in run_ahead(processes, encode_chunk, chunks()):
         for position, data in zip(positions.popleft(), files, strict=True):
-            path = folder / (sources[position].name + CERTIFICATE_SUFFIX)
+            path = _path_of(folder, sources[position])
             temporary = path.with_suffix(".new")
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -348,10 +461,13 @@ def _write_certificates(
         progress("writing", written, len(anchors.order))
 
 
-def _read_bounded(path: Path) -> bytes:
-    if path.stat().st_size > DOCUMENT_BYTES_MAX:
-        raise CommandError(f"{path}: larger than {DOCUMENT_BYTES_MAX} bytes, so not read", Exit.USAGE)
-    return path.read_bytes()
+def _path_of(folder: Path, source: Source) -> Path:
+    return folder / (source.name + CERTIFICATE_SUFFIX)
+
+
+def _holds(path: Path) -> bool:
+    """Whether a file is there and not empty, as a power cut could have left it."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def as_json(issued: Issued) -> dict[str, object]:
