@@ -9,14 +9,14 @@ One peer at a time leads: its headers must link to our head one by one. Bodies a
 and matched by the transactions root. QBFT is final, so there is one chain and nothing here ever goes back.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import Header, block_hash
 from cocket.node.errors import InvalidBlock, PeerError
+from cocket.node.protocols.crowd import Asked, Crowd, FollowedPeer, least_burdened
 from cocket.node.protocols.eth import (
     BlockBodies,
     BlockHeaders,
@@ -89,6 +89,7 @@ class CaughtUp:
 
 
 Effect: TypeAlias = Ask | ImportBlock | DropPeer | CaughtUp
+_Take: TypeAlias = Callable[[FollowedPeer], list[Effect] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,32 +103,6 @@ class FollowStatus:
     look_ahead_bytes: int
     peers: int
     is_level: bool
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A request under way: what was asked, on top of which block, for which slots, and until when we wait."""
-
-    message: GetBlockHeaders | GetBlockBodies
-    deadline_s: float
-    anchor: tuple[int, bytes] | None = None
-    anchor_source: bytes | None = None
-    """Who sent the header that the answer must link to; None when it is our own head."""
-    slots: tuple[Slot, ...] = ()
-
-
-@dataclass(slots=True)
-class _Peer:
-    node_id: bytes
-    head_hash: bytes | None
-    """What its Status said, until its height is known."""
-    height: int = -1
-    """The highest block it claims."""
-    asked: _Asked | None = None
-    asked_last: int = 0
-    stalls: int = 0
-    late_ids: deque[int] = field(default_factory=lambda: deque(maxlen=16))
-    """Requests given up: an answer to one is late, not unasked."""
 
 
 class Follower:
@@ -144,23 +119,22 @@ class Follower:
         self._head_hash = head_hash
         self._limits = limits or FollowLimits()
         self._number_of = number_of
-        self._peers: dict[bytes, _Peer] = {}
+        self._crowd = Crowd()
         self._look_ahead = LookAhead()
         self._importing: Slot | None = None
         self._retry_at_s = 0.0
         self._leader: bytes | None = None
         self._is_level = False
-        self._last_id = 0
 
     def status(self) -> FollowStatus:
         """Return how far we are."""
         return FollowStatus(
             start=self._start,
             head=self._head_number,
-            highest=max([self._head_number, *(peer.height for peer in self._peers.values())]),
+            highest=max([self._head_number, *self._crowd.heights()]),
             look_ahead_blocks=len(self._look_ahead),
             look_ahead_bytes=self._look_ahead.size_bytes,
-            peers=len(self._peers),
+            peers=len(self._crowd),
             is_level=self._is_level,
         )
 
@@ -168,7 +142,7 @@ class Follower:
 
     def upon_joined(self, node_id: bytes, status: Status, now_s: float) -> list[Effect]:
         """A peer's Status was accepted; eth/68 gives only its head's hash, so the height is asked for if unknown."""
-        peer = self._peers[node_id] = _Peer(node_id, status.head_hash)
+        peer = self._crowd.join(node_id, status.head_hash)
         number = self._head_number if status.head_hash == self._head_hash else self._number_of(status.head_hash)
         if number is not None:
             peer.head_hash, peer.height = None, number
@@ -194,7 +168,7 @@ class Follower:
     def upon_new_block_hashes(self, node_id: bytes, message: NewBlockHashes, now_s: float) -> list[Effect]:
         """A peer announces blocks that it has."""
 
-        def take(peer: _Peer) -> None:
+        def take(peer: FollowedPeer) -> None:
             peer.height = max([peer.height, *(number for _, number in message.blocks)])
 
         return self._guarded(node_id, now_s, take)
@@ -233,18 +207,18 @@ class Follower:
     def upon_tick(self, now_s: float) -> list[Effect]:
         """Time passed (a second or so between ticks is right): whoever has not answered in time has stalled."""
         effects: list[Effect] = []
-        for peer in tuple(self._peers.values()):
-            if peer.asked is not None and peer.asked.deadline_s <= now_s:
-                peer.late_ids.append(peer.asked.message.request_id)
-                self._release(peer)
-                effects += self._blame(peer, f"did not answer {self._limits.stalls_max} requests in time")
+        for peer in self._crowd.overdue(now_s):
+            peer.give_up()
+            effects += self._blame(peer, f"did not answer {self._limits.stalls_max} requests in time")
         return effects + self._next(now_s)
 
     # -- taking what peers send --------------------------------------------------------------------------------------
 
-    def _guarded(self, node_id: bytes, now_s: float, take: Callable[[_Peer], "list[Effect] | None"]) -> list[Effect]:
+    def _guarded(
+        self, node_id: bytes, now_s: float, take: Callable[[FollowedPeer], "list[Effect] | None"]
+    ) -> list[Effect]:
         """Let `take` handle what a peer sent; whatever it finds broken costs the peer its session."""
-        peer = self._peers.get(node_id)
+        peer = self._crowd.get(node_id)
         if peer is None:
             return []
         try:
@@ -253,18 +227,8 @@ class Follower:
             effects = self._drop(node_id, str(error), is_fault=True)
         return effects + self._next(now_s)
 
-    def _claim(self, peer: _Peer, request_id: int, kind: type) -> _Asked | None:
-        """Return the request that an answer belongs to, None when it comes late; PeerError when nobody asked."""
-        asked = peer.asked
-        if asked is None or asked.message.request_id != request_id or not isinstance(asked.message, kind):
-            if request_id in peer.late_ids:
-                return None
-            raise PeerError(f"answer with id {request_id}: nothing was asked under it")
-        self._release(peer)
-        return asked
-
-    def _take_headers(self, peer: _Peer, message: BlockHeaders) -> list[Effect] | None:
-        asked = self._claim(peer, message.request_id, GetBlockHeaders)
+    def _take_headers(self, peer: FollowedPeer, message: BlockHeaders) -> list[Effect] | None:
+        asked = peer.claim(message.request_id, GetBlockHeaders)
         if asked is None:
             return None
         assert isinstance(asked.message, GetBlockHeaders)
@@ -285,7 +249,7 @@ class Follower:
             self._leader = None  # it drips: let another lead
         return None
 
-    def _take_head(self, peer: _Peer, headers: tuple[Header, ...]) -> list[Effect] | None:
+    def _take_head(self, peer: FollowedPeer, headers: tuple[Header, ...]) -> list[Effect] | None:
         """Learn a peer's height from the header of the head that its Status named."""
         if not headers:
             return self._drop(peer.node_id, "does not serve the header of its own head", is_fault=False)
@@ -296,22 +260,22 @@ class Follower:
         peer.stalls = 0
         return None
 
-    def _begin_anew(self, peer: _Peer, anchor_hash: bytes) -> None:
+    def _begin_anew(self, peer: FollowedPeer, anchor_hash: bytes) -> None:
         """A peer's headers do not link to what another one sent: one of them lies, so it leads from our own head."""
         last = self._look_ahead.last
         if last is not None and last.hash == anchor_hash:
             self._look_ahead.clear()
         self._leader = peer.node_id
 
-    def _extend(self, peer: _Peer, headers: tuple[Header, ...], hashes: list[bytes]) -> None:
+    def _extend(self, peer: FollowedPeer, headers: tuple[Header, ...], hashes: list[bytes]) -> None:
         """Append what is new of linked headers: our tip may have moved while they were under way."""
         for header, hash_ in zip(headers, hashes, strict=True):
             tip_number, tip_hash = self._tip
             if header.number == tip_number + 1 and header.parent_hash == tip_hash and self._room:
                 self._look_ahead.append(header, hash_, peer.node_id)
 
-    def _take_bodies(self, peer: _Peer, message: BlockBodies) -> list[Effect] | None:
-        asked = self._claim(peer, message.request_id, GetBlockBodies)
+    def _take_bodies(self, peer: FollowedPeer, message: BlockBodies) -> list[Effect] | None:
+        asked = peer.claim(message.request_id, GetBlockBodies)
         if asked is None:
             return None
         waiting = iter(asked.slots)
@@ -338,7 +302,7 @@ class Follower:
             slot.lacking.add(node_id)
         raise PeerError("bodies: found one that belongs to none of the blocks asked for, in their order")
 
-    def _take_new_block(self, peer: _Peer, block: Block) -> None:
+    def _take_new_block(self, peer: FollowedPeer, block: Block) -> None:
         header = block.header
         peer.height = max(peer.height, header.number)
         tip_number, tip_hash = self._tip
@@ -388,33 +352,36 @@ class Follower:
 
     def _ask_heads(self, now_s: float) -> list[Effect]:
         effects: list[Effect] = []
-        for peer in self._peers.values():
+        for peer in self._crowd:
             if peer.head_hash is not None and peer.asked is None:
-                effects.append(self._ask(peer, _Asked(GetBlockHeaders(self._new_id(), peer.head_hash, 1), now_s)))
+                message = GetBlockHeaders(self._crowd.new_id(), peer.head_hash, 1)
+                effects.append(self._ask(peer, Asked(message, now_s + self._limits.answer_s)))
         return effects
 
     def _ask_headers(self, now_s: float) -> list[Effect]:
         tip = self._tip
         limit = min(self._limits.headers_at_once, self._room)
-        is_under_way = any(peer.asked is not None and peer.asked.anchor is not None for peer in self._peers.values())
-        if is_under_way or limit == 0 or (limit < self._limits.headers_at_once and len(self._look_ahead) > limit):
+        is_worth_it = limit == self._limits.headers_at_once or limit >= len(self._look_ahead)
+        if self._crowd.is_asked_headers or limit == 0 or not is_worth_it:
             return []
-        ahead = [peer for peer in self._peers.values() if peer.height > tip[0]]
+        ahead = [peer for peer in self._crowd if peer.height > tip[0]]
         leader = next((peer for peer in ahead if peer.node_id == self._leader), None)
         if leader is None:
-            leader = _least_burdened(ahead)
+            leader = least_burdened(ahead)
         if leader is None or leader.asked is not None:
             return []
         self._leader = leader.node_id
-        message = GetBlockHeaders(self._new_id(), tip[0] + 1, min(limit, leader.height - tip[0]))
+        message = GetBlockHeaders(self._crowd.new_id(), tip[0] + 1, min(limit, leader.height - tip[0]))
         last = self._look_ahead.last
-        return [self._ask(leader, _Asked(message, now_s, tip, None if last is None else last.source))]
+        source = None if last is None else last.source
+        return [self._ask(leader, Asked(message, now_s + self._limits.answer_s, tip, source))]
 
     def _ask_bodies(self, now_s: float) -> list[Effect]:
         effects: list[Effect] = []
-        under_way = sum(peer.asked is not None and bool(peer.asked.slots) for peer in self._peers.values())
+        limits = self._limits
         while (
-            under_way < self._limits.body_requests_max and self._look_ahead.size_bytes < self._limits.look_ahead_bytes
+            self._crowd.body_requests < limits.body_requests_max
+            and self._look_ahead.size_bytes < limits.look_ahead_bytes
         ):
             missing = [slot for slot in self._look_ahead if slot.body is None and not slot.is_asked]
             peer, slots = self._body_peer(missing)
@@ -422,19 +389,17 @@ class Follower:
                 break
             for slot in slots:
                 slot.is_asked = True
-            message = GetBlockBodies(self._new_id(), tuple(slot.hash for slot in slots))
-            effects.append(self._ask(peer, _Asked(message, now_s, slots=slots)))
-            under_way += 1
+            message = GetBlockBodies(self._crowd.new_id(), tuple(slot.hash for slot in slots))
+            effects.append(self._ask(peer, Asked(message, now_s + limits.answer_s, slots=slots)))
         return effects
 
-    def _body_peer(self, missing: list[Slot]) -> tuple[_Peer | None, tuple[Slot, ...]]:
+    def _body_peer(self, missing: list[Slot]) -> tuple[FollowedPeer | None, tuple[Slot, ...]]:
         """Return whom to ask for the first missing bodies, and for which: the least burdened that may have them."""
         if not missing:
             return None, ()
         first = missing[0]
         number = first.header.number
-        able = [p for p in self._peers.values() if p.height >= number and p.node_id not in first.lacking]
-        peer = _least_burdened(able)
+        peer = least_burdened(p for p in self._crowd if p.height >= number and p.node_id not in first.lacking)
         if peer is None:
             return None, ()
         wanted = missing[: self._limits.bodies_at_once]
@@ -442,7 +407,7 @@ class Follower:
 
     def _tell_level(self) -> list[Effect]:
         """Say when no peer claims more than we have; a block or two behind is not yet called behind."""
-        known = [peer.height for peer in self._peers.values() if peer.height >= 0]
+        known = self._crowd.heights()
         if not known:
             return []
         behind = max(known) - self._head_number
@@ -454,22 +419,12 @@ class Follower:
 
     # -- peers -------------------------------------------------------------------------------------------------------
 
-    def _new_id(self) -> int:
-        self._last_id += 1
-        return self._last_id
-
-    def _ask(self, peer: _Peer, asked: _Asked) -> Ask:
-        asked.deadline_s += self._limits.answer_s
+    def _ask(self, peer: FollowedPeer, asked: Asked) -> Ask:
         peer.asked = asked
         peer.asked_last = asked.message.request_id
         return Ask(peer.node_id, asked.message)
 
-    def _release(self, peer: _Peer) -> None:
-        asked, peer.asked = peer.asked, None
-        for slot in asked.slots if asked is not None else ():
-            slot.is_asked = False
-
-    def _blame(self, peer: _Peer, reason: str) -> list[Effect]:
+    def _blame(self, peer: FollowedPeer, reason: str) -> list[Effect]:
         """Count a failure that may be an accident; the third in a row is not."""
         peer.stalls += 1
         if self._leader == peer.node_id:
@@ -477,21 +432,10 @@ class Follower:
         return self._drop(peer.node_id, reason, is_fault=False) if peer.stalls >= self._limits.stalls_max else []
 
     def _drop(self, node_id: bytes, reason: str, *, is_fault: bool) -> list[Effect]:
-        is_there = node_id in self._peers
-        self._forget(node_id)
-        return [DropPeer(node_id, reason, is_fault)] if is_there else []
+        return [DropPeer(node_id, reason, is_fault)] if self._forget(node_id) else []
 
-    def _forget(self, node_id: bytes) -> None:
-        peer = self._peers.pop(node_id, None)
-        if peer is not None:
-            self._release(peer)
-            self._look_ahead.drop_from(node_id)
-            if self._leader == node_id:
-                self._leader = None
-
-
-def _least_burdened(peers: list[_Peer]) -> _Peer | None:
-    """Return the idle peer that was asked longest ago, among those with the fewest stalls: better wait than stall."""
-    stalls_min = min((peer.stalls for peer in peers), default=0)
-    idle = (peer for peer in peers if peer.asked is None and peer.stalls == stalls_min)
-    return min(idle, key=lambda peer: peer.asked_last, default=None)
+    def _forget(self, node_id: bytes) -> bool:
+        if self._leader == node_id:
+            self._leader = None
+        self._look_ahead.drop_from(node_id)
+        return self._crowd.leave(node_id)
