@@ -80,6 +80,9 @@ JOURNAL_BYTES_MAX: Final = 128 * 1024 * 1024
 WATCH_SLACK_S: Final = 5
 """A block proposed before our start has a timestamp of at most the start and the clocks' tolerance."""
 
+RECENT_MS: Final = 60_000
+"""A head older than this is caught up with, not decided now."""
+
 
 class Clock(Protocol):
     """Wall time."""
@@ -369,11 +372,15 @@ class Validator:
             self._own.clear()
 
     def _begin_height(self, before: State) -> None:
-        """Tell the journal; a height that we signed nothing for needs its own fsync, else the journal looks lost."""
+        """Tell the journal, also while we validate nothing: one that lags behind the chain looks lost after a restart.
+
+        A height that we signed nothing for needs its own fsync, but not while catching up with old blocks.
+        """
         state = self.state
         self._votes.clear()
-        if state.watch is None and state.is_validator(state.address):
-            self._journal.start_height(state.height, sync=not before.signed)
+        if state.watch is None:
+            is_recent = self._clock.now_ms() - state.parent.timestamp * 1000 < RECENT_MS
+            self._journal.start_height(state.height, sync=is_recent and not before.signed)
 
     def _perform(self, effect: Effect) -> None:
         match effect:

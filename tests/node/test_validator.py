@@ -368,6 +368,27 @@ def test_imported_heights_are_marked_so_that_a_power_cut_is_no_lost_journal() ->
     assert not again.validator.status().is_watching
 
 
+def test_one_who_validates_nothing_for_a_while_marks_its_heights_too() -> None:
+    chain = heads(4)
+    desk = Desk(B)
+    others = tuple([player.address for player in (A, C, D)])
+    for header in chain[:3]:
+        desk.validator.on_new_head(header, others)
+    desk.disk.crash()
+    again = Desk(B, desk.disk, chain[2])
+    assert not again.validator.status().is_watching
+
+
+def test_old_heights_that_are_caught_up_with_cost_no_sync() -> None:
+    desk = Desk(B)
+    desk.now += 3_600_000
+    before = desk.disk.sync_count
+    for header in heads(5):
+        desk.validator.on_new_head(header, ALL)
+    assert desk.disk.sync_count == before
+    assert desk.journal.height == 6
+
+
 def test_anothers_record_in_the_journal_is_a_fault() -> None:
     desk = Desk(B)
     desk.journal.append(encode_message_record(C.prepare(child(GENESIS, A.address))))

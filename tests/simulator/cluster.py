@@ -22,6 +22,11 @@ KEYS = tuple(sorted([bytes([0, *[i + 1] * 31]) for i in range(16)], key=address_
 """Keys whose addresses ascend, so that the first machine is the first in the circle."""
 
 
+def addresses(count: int) -> tuple[bytes, ...]:
+    """Return the addresses of the first ``count`` machines, ascending."""
+    return tuple([address_of_key(key) for key in KEYS[:count]])
+
+
 class Cluster:
     """Machines m0, m1, ... each with its own chain, disk and clock.
 
@@ -45,7 +50,7 @@ class Cluster:
         self.shape = shape
         self.now_ms = 0
         self.steps = 0
-        self.addresses = tuple([address_of_key(key) for key in KEYS[:count]])
+        self.addresses = addresses(count)
         self.validators_at = validators_at or (lambda height: self.addresses)
         self.links = Links(self.random)
         self.history = History()

@@ -1,19 +1,21 @@
 """What happens to a cluster: one seed is one story of faults, then calm, in which it must go on by itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from simulator.chains import ValidatorsAt
 from simulator.checkers import Violation
-from simulator.cluster import Cluster
+from simulator.cluster import Cluster, addresses
 from simulator.links import Weather
-from simulator.machines import Machine, Times
+from simulator.machines import JOURNAL, Machine, Times
 
 CALM_HEIGHTS = 8
 CALM_LIMIT_MS = 180_000
 """Generous for a stall to be one: some round timeouts at their ceiling of 30 s."""
 FAULTS = (
     *("weather", "weather", "heal", "fuse", "fuse", "crash", "blackout"),
-    *("restart", "restart", "one way", "cut", "slow", "deaf", "deaf"),
+    *("restart", "restart", "one way", "cut", "slow", "deaf", "deaf", "wipe"),
 )
 KINDS = ("PROPOSAL", "PREPARE", "COMMIT", "ROUND_CHANGE", "block")
 
@@ -65,16 +67,20 @@ class Story:
         random = self.random = Random(f"story {seed}")
         count = random.choice((4, 4, 4, 4, 4, 5, 7))
         fault = random.choice(("none", "none", "none", "twin", "bad builder"))
+        self.is_honest = fault == "none"
+        is_rotating = self.is_honest and random.random() < 0.2
         self.is_slow = random.random() < 0.2
         self.chaos_ms = random.randint(8_000, 25_000)
         self.crashes = 0
+        self.wiped = ""
         self.recovery_ms = 0
         self.times = Times(request_timeout_ms=random.choice((1_000, 2_000)))
         self.cluster = Cluster(
             seed,
-            count,
+            5 if is_rotating else count,
             times=self.times,
             twins=(random.randrange(count),) if fault == "twin" else (),
+            validators_at=rotating(addresses(5)) if is_rotating else None,
             skew_ms=random.choice((0, 0, 300, 900)),
         )
         if fault == "bad builder":
@@ -141,6 +147,8 @@ class Story:
                     self.crashes += machine.is_up
                     machine.crash()
                     self._restart_later(machine)
+            case "wipe" if self.is_honest:
+                self._wipe(random.choice(cluster.machines))
             case "restart":
                 for machine in cluster.machines:
                     cluster.start(machine)
@@ -157,9 +165,33 @@ class Story:
             case "slow" if self.is_slow:
                 cluster.times = replace(self.times, execution_ms_max=random.choice((40, 1_500, 6_000)))
 
+    def _wipe(self, machine: Machine) -> None:
+        """Lose a machine's journal: the one fault that four validators bear, until it may sign again.
+
+        Beside an empty chain a lost journal cannot be told from a new one.
+        """
+        watching = [m for m in self.cluster.machines if m.is_up and m.validator.status().is_watching]
+        if watching or self.wiped not in ("", machine.name) or machine.chain.head.number == 0:
+            return
+        self.wiped = machine.name
+        self.crashes += machine.is_up
+        machine.crash()
+        machine.disk.remove(JOURNAL)
+        self._restart_later(machine)
+
     def _restart_later(self, machine: Machine) -> None:
         if self.random.random() < 0.7:
             self.cluster.later(self.random.randint(1, 6_000), self.cluster.start, machine)
+
+
+def rotating(everyone: Sequence[bytes]) -> ValidatorsAt:
+    """Return a set that leaves another one out every three heights."""
+
+    def validators_at(height: int) -> tuple[bytes, ...]:
+        out = height // 3 % len(everyone)
+        return tuple([address for index, address in enumerate(everyone) if index != out])
+
+    return validators_at
 
 
 def _lowest(machines: list[Machine]) -> int:
