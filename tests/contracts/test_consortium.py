@@ -310,6 +310,15 @@ def test_membership_proposals_are_refused_without_reason_or_subject(ledger):
             ledger.consortium(NL, data)
 
 
+def test_a_stale_reinstatement_cannot_be_executed(ledger):
+    decide(ledger, [NL, KE, SG], SUSPEND_BR)
+    ledger.consortium(NL, consortium.propose_reinstatement(authority=4))
+    decide(ledger, [KE, SG], consortium.propose_reinstatement(authority=4))
+    ledger.consortium(KE, consortium.vote(proposal=2, approve=True))  # two of four now
+    with refused("consortium: not suspended"):
+        ledger.consortium(SG, consortium.vote(proposal=2, approve=True))
+
+
 def test_stale_proposals_cannot_be_executed(ledger):
     decide(ledger, [NL, KE], SUSPEND_BR)
     decide(ledger, [NL, KE, SG], WITHDRAW_BR)
@@ -339,6 +348,8 @@ def test_an_admitted_authority_takes_and_gives_up_its_seat(ledger):
     assert keys_of("NL").validator not in validators(ledger)
     with refused("consortium: not validating"):
         ledger.consortium(NL, consortium.stand_down())
+    with refused("consortium: set changed lately"):
+        ledger.consortium(NL, consortium.activate())
     for data in (consortium.activate(), consortium.stand_down()):
         with refused("consortium: not an authority"):
             ledger.consortium(STRANGER, data)
