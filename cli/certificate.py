@@ -198,7 +198,7 @@ def show_certificate(file: Path, as_json: bool) -> None:
     help="A group (goods, parties ...), a JSON Pointer, or * for all.",
 )
 @click.option("--hide-country", is_flag=True, help="Do not show the importing country.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
 @json_option
 def present(file: Path, selection: tuple[str, ...], hide_country: bool, out: Path, as_json: bool) -> None:
     """Make a presentation that shows some fields and proves them; the others stay closed."""

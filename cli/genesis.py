@@ -54,7 +54,7 @@ def genesis() -> None:
 )
 @click.option("--block-period", type=int, default=2, show_default=True, help="Seconds between blocks.")
 @click.option("--request-timeout", type=int, default=None, help="Seconds of round 0; default: two block periods.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
 @json_option
 def parameters(
     ceremony: str,
@@ -97,7 +97,7 @@ def parameters(
 @click.option("--country", required=True, help="ISO 3166 alpha-2 code of the authority.")
 @click.option("--endpoint", required=True, help="host:port where the others reach the node.")
 @PARAMETERS
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
 @PASSPHRASE
 @json_option
 def record(
@@ -130,7 +130,7 @@ def record(
 @genesis.command(epilog="Example: cocket genesis gather *.record.json --parameters parameters.json --out genesis.json")
 @RECORDS
 @PARAMETERS
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
 @json_option
 def gather(records: tuple[Path, ...], parameters_file: Path, out: Path, as_json: bool) -> None:
     """Make genesis.json from all records."""
@@ -156,8 +156,14 @@ def gather(records: tuple[Path, ...], parameters_file: Path, out: Path, as_json:
 @RECORDS
 @HOME
 @PARAMETERS
-@click.option("--genesis", "genesis_file", type=click.Path(path_type=Path, dir_okay=False, exists=True), required=True)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option(
+    "--genesis",
+    "genesis_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    required=True,
+    help="The gathered genesis.json.",
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
 @PASSPHRASE
 @json_option
 def confirm(
@@ -197,10 +203,25 @@ def confirm(
     "--confirmation NL.confirmation.json",
 )
 @click.argument("genesis_file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--parameters", "parameters_file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--record", "records", multiple=True, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option(
-    "--confirmation", "confirmations", multiple=True, type=click.Path(path_type=Path, dir_okay=False, exists=True)
+    "--parameters",
+    "parameters_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The file of agreed parameters.",
+)
+@click.option(
+    "--record",
+    "records",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="An authority's record; once per authority.",
+)
+@click.option(
+    "--confirmation",
+    "confirmations",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="An authority's confirmation.",
 )
 @json_option
 def show_genesis(

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cocket.cli.errors import CommandError, Exit
+from cocket.cli.files import read_bounded
 from cocket.cli.output import json_option, show
 
 FOLDER = click.option(
@@ -77,11 +78,9 @@ def import_key(name: str, from_file: Path, folder: Path, passphrase_file: Path |
 
     A key file of other Ethereum software is opened, and then kept, with the same passphrase.
     """
-    from cocket.node.keystore import KEY_FILE_BYTES_MAX, key_address, load_key, save_key
+    from cocket.node.keystore import KEY_FILE_BYTES_MAX, is_key, key_address, load_key, save_key
 
-    if from_file.stat().st_size > KEY_FILE_BYTES_MAX:
-        raise CommandError(f"{from_file}: too large for a key", Exit.USAGE)
-    text = from_file.read_text(errors="replace").strip()
+    text = read_bounded(from_file, KEY_FILE_BYTES_MAX).decode(errors="replace").strip()
     passphrase = ask_passphrase(passphrase_file, confirm=not text.startswith("{"))
     if text.startswith("{"):
         key = load_key(from_file, passphrase)
@@ -90,8 +89,8 @@ def import_key(name: str, from_file: Path, folder: Path, passphrase_file: Path |
             key = bytes.fromhex(text.removeprefix("0x"))
         except ValueError:
             key = b""
-        if len(key) != 32:
-            raise CommandError(f"{from_file}: expected 64 hex digits or a key file", Exit.USAGE)
+        if not is_key(key):
+            raise CommandError(f"{from_file}: expected a private key of 64 hex digits, or a key file", Exit.USAGE)
     path = key_path(folder, name)
     save_key(path, key, passphrase)
     address = "0x" + key_address(path).hex()

@@ -54,7 +54,7 @@ def cocket() -> None:
 def main() -> NoReturn:
     """Run the command line; the exit codes are in ``cocket.cli.errors``."""
     from cocket.cli.errors import Exit
-    from cocket.cli.output import fail
+    from cocket.cli.output import fail, show_error
 
     as_json = "--json" in sys.argv
     try:
@@ -63,9 +63,13 @@ def main() -> NoReturn:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
+        if as_json:
+            show_error(error.format_message(), Exit.USAGE)
         error.show()
         sys.exit(Exit.USAGE)
     except (click.Abort, KeyboardInterrupt):
+        if as_json:
+            show_error("stopped", Exit.FAILED)
         click.echo("cocket: stopped", err=True)
         sys.exit(Exit.FAILED)
     except BrokenPipeError:

@@ -25,6 +25,11 @@ def note(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
+def show_error(message: str, code: Exit) -> None:
+    """Print the object that ``--json`` gives instead of an answer."""
+    click.echo(json.dumps({"error": message, "exit_code": int(code)}))
+
+
 def fail(error: BaseException, as_json: bool) -> Exit:
     """Say what went wrong and return the exit code."""
     code = exit_code(error)
@@ -35,7 +40,7 @@ def fail(error: BaseException, as_json: bool) -> Exit:
         code = Exit.FAILED
         message = f"this is a fault in cocket, please report it: {type(error).__name__}: {message}"
     if as_json:
-        click.echo(json.dumps({"error": message, "exit_code": int(code)}))
+        show_error(message, code)
     click.echo(f"cocket: {message}", err=True)
     return code
 

@@ -31,7 +31,7 @@ def participant() -> None:
     "--account 0x8ba1f109551bd432803012645ac136ddd64dba72 --to 2028-01-01"
 )
 @click.option("--name", required=True, help="Kept out of the ledger: only its salted hash goes there.")
-@click.option("--role", "roles", multiple=True, required=True, type=click.Choice(ROLES))
+@click.option("--role", "roles", multiple=True, required=True, type=click.Choice(ROLES), help="What it is.")
 @click.option(
     "--kind",
     "kinds",

@@ -22,6 +22,16 @@ def new_key() -> bytes:
     return PrivateKey().secret
 
 
+def is_key(key: bytes) -> bool:
+    """Whether bytes are a secp256k1 private key: 32 of them, above 0 and below the curve's order."""
+    from coincurve import PrivateKey
+
+    try:
+        return len(key) == 32 and bool(PrivateKey(key))
+    except ValueError:
+        return False
+
+
 def save_key(path: Path, key: bytes, passphrase: str, *, replace: bool = False) -> None:
     """Encrypt a private key (32 bytes) into a new file.
 
