@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmark import execution, issuance, network, rest
-from benchmark.floors import FLOORS, describe_machine, judge
+from benchmark.floors import FLOORS, Verdict, describe_machine, judge
 from benchmark.progress import say
 from benchmark.run import Run
 
@@ -77,13 +77,13 @@ def main() -> int:
         print(json.dumps(figures))
     else:
         report(figures, verdicts)
-    return 0 if all(verdict["is_met"] for verdict in verdicts.values()) else 1
+    return 1 if any(verdict["is_met"] is False for verdict in verdicts.values()) else 0
 
 
-def report(figures: Figures, verdicts: Mapping[str, Mapping[str, object]]) -> None:
-    print(f"{figures['machine']}")
+def report(figures: Figures, verdicts: Mapping[str, Verdict]) -> None:
+    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
     for key, verdict in verdicts.items():
-        met = "met" if verdict["is_met"] else "MISSED"
+        met = {True: "met", False: "MISSED", None: "not measured"}[verdict["is_met"]]
         print(f"{key:28} {figures.get(key)!s:>12}   floor {verdict['rule']} {verdict['floor']}: {met}")
 
 

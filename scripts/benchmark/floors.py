@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypedDict
 
 # key -> (rule, floor)
 FLOORS: dict[str, tuple[str, float]] = {
@@ -21,17 +22,31 @@ FLOORS: dict[str, tuple[str, float]] = {
 }
 
 
-def judge(figures: Mapping[str, object], wanted: Iterable[str]) -> dict[str, dict[str, object]]:
-    """Return for each wanted key its floor and whether it is met; what could not be measured is not met."""
-    return {key: _verdict(key, figures.get(key)) for key in FLOORS if key in set(wanted)}
+class Verdict(TypedDict):
+    rule: str
+    floor: float
+    is_met: bool | None
 
 
-def _verdict(key: str, figure: object) -> dict[str, object]:
+def judge(figures: Mapping[str, object], wanted: Iterable[str]) -> dict[str, Verdict]:
+    """Return for each wanted key its floor and whether it is met.
+
+    None says that it cannot be measured here (a figure that is None: no npm to compare with); a figure that is missing
+    because its measurement failed is not met.
+    """
+    keys = set(wanted)
+    return {key: _verdict(key, figures) for key in FLOORS if key in keys}
+
+
+def _verdict(key: str, figures: Mapping[str, object]) -> Verdict:
     rule, floor = FLOORS[key]
-    is_met = False
+    figure = figures.get(key)
+    is_met: bool | None = False
     if isinstance(figure, int | float):
         is_met = {">=": figure >= floor, "<": figure < floor, "<=": figure <= floor}[rule]
-    return {"rule": rule, "floor": floor, "is_met": is_met}
+    elif key in figures:
+        is_met = None
+    return Verdict(rule=rule, floor=floor, is_met=is_met)
 
 
 def describe_machine() -> dict[str, object]:
