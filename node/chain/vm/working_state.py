@@ -9,6 +9,7 @@ from cocket.node.chain.account import Account, StateReader, WriteSet
 from cocket.node.chain.hashing import EMPTY_KECCAK, EMPTY_ROOT, keccak256
 
 _NEVER_SET = object()
+_RIPEMD160 = bytes(19) + b"\x03"
 
 _Fields = tuple[int, int, bytes, bytes]
 """Nonce, balance, code hash and the storage root from before the block. An absent account is ``_ABSENT``."""
@@ -66,7 +67,12 @@ class WorkingState:
         return len(self._undo)
 
     def revert(self, snapshot: int) -> None:
-        """Undo everything since the mark, warm addresses and transient slots included."""
+        """Undo everything since the mark, warm addresses and transient slots included.
+
+        But a touch of the empty account 0x03 stays: the clients' behaviour in block 2,675,119 of the main network
+        became the rule (ethereum/EIPs issue 716). It matters where a genesis has that account, empty.
+        """
+        is_kept = _RIPEMD160 in self._touched and self.account_is_empty(_RIPEMD160)
         undo = self._undo
         while len(undo) > snapshot:
             mapping, key, old = undo.pop()
@@ -74,6 +80,8 @@ class WorkingState:
                 del mapping[key]
             else:
                 mapping[key] = old
+        if is_kept:
+            self._touched[_RIPEMD160] = True
 
     def commit(self, snapshot: int) -> None:
         """Keep what was done since the mark (an outer revert still undoes it)."""

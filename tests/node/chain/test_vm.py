@@ -200,6 +200,16 @@ def test_a_touch_that_is_reverted_is_none() -> None:
     assert OTHER not in execution.finish().accounts
 
 
+@pytest.mark.parametrize(("number", "value", "is_gone"), [(3, 0, True), (3, 1, False), (4, 0, False)])
+def test_a_reverted_touch_of_0x03_is_kept(number: int, value: int, is_gone: bool) -> None:
+    address = bytes(19) + bytes([number])
+    source = f"PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH {value} PUSH {number} GAS CALL INVALID"
+    world = funded({address: Allocated(), TARGET: Allocated(code=assemble(source), balance=1)})
+    execution = BlockExecution(block_context(), world.reader)
+    assert execution.apply(transaction(0, 0, TARGET)).status == 0
+    assert (address in execution.finish().accounts) is is_gone
+
+
 # What lasts one transaction
 
 
