@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import Header
-from cocket.node.consensus.messages import Code, Draft, Message, PreparedCertificate
+from cocket.node.consensus.drafts import Draft, PreparedCertificate
+from cocket.node.consensus.messages import Code, Message
 
 
 class Timer(Enum):
@@ -148,3 +149,8 @@ Effect: TypeAlias = (
     | PeerBehind
     | Rejected
 )
+
+
+def rejected(message: Message, reason: str) -> Rejected:
+    """Return the note that a message was dropped."""
+    return Rejected(message.code, message.height, message.round, message.author, reason)

@@ -10,16 +10,10 @@ from collections.abc import Sequence
 
 from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.header import commit_hash, with_round
-from cocket.node.consensus.messages import (
-    Proposal,
-    RoundChange,
-    SignedPrepare,
-    SignedRoundChange,
-    UnsignedRoundChange,
-    author_of,
-)
+from cocket.node.consensus.messages import Proposal, RoundChange, SignedPrepare, SignedRoundChange, UnsignedRoundChange
 from cocket.node.consensus.state import State
 from cocket.node.consensus.validators import is_validator, quorum
+from cocket.node.consensus.wire import author_of
 from cocket.node.errors import PeerError
 
 

@@ -24,21 +24,16 @@ from cocket.node.chain.rlp_codec import (
     expect_list,
     join_list,
 )
-from cocket.node.consensus.messages import (
-    Code,
-    Message,
-    PreparedCertificate,
-    RoundChange,
-    Shape,
-    SignedRoundChange,
+from cocket.node.consensus.drafts import PreparedCertificate, round_change_of
+from cocket.node.consensus.messages import Code, Message, RoundChange, Shape, SignedRoundChange
+from cocket.node.consensus.state import Restored, SignedVote
+from cocket.node.consensus.wire import (
     author_of,
     decode_message,
     decode_signed_prepare,
     decode_signed_round_change,
     encode_signed,
-    round_change_of,
 )
-from cocket.node.consensus.state import Restored, SignedVote
 from cocket.node.errors import InvalidBlock, NodeFault, PeerError
 
 _CERTIFICATE: Final = 0

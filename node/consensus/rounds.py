@@ -16,10 +16,11 @@ rounds of f+1 others. Besides, all only a later, earlier or farther timeout and 
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from cocket.node.consensus.drafts import Draft, PreparedCertificate, RoundChangeDraft, code_of
 from cocket.node.consensus.effects import AbortExecution, Effect, Sign, StartTimer, Timer
 from cocket.node.consensus.events import RoundTimeout
 from cocket.node.consensus.inbox import prune_votes
-from cocket.node.consensus.messages import Draft, Message, PreparedCertificate, RoundChangeDraft, code_of
+from cocket.node.consensus.messages import Message
 from cocket.node.consensus.state import SignedVote, State, name_of
 from cocket.node.consensus.validators import faults_max, quorum
 
@@ -145,7 +146,7 @@ def upon_round_change(state: State) -> Step | None:
     """Go to the later round that f+1 validators went to: one of them is honest. (UponRoundChange, its second half)
 
     With more than f+1 ahead it is the highest round that f+1 reached. What the proposer of the round then does is in
-    ``qbft.propose``. A quorum is more than f, so Besu's move to a quorum's round is covered.
+    ``turns.propose``. A quorum is more than f, so Besu's move to a quorum's round is covered.
     """
     if state.committing is not None:
         return None

@@ -11,15 +11,8 @@ from typing import Final
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import Header, block_hash
-from cocket.node.consensus.messages import (
-    Code,
-    Commit,
-    Message,
-    Prepare,
-    PreparedCertificate,
-    Proposal,
-    RoundChange,
-)
+from cocket.node.consensus.drafts import PreparedCertificate
+from cocket.node.consensus.messages import Code, Commit, Message, Prepare, Proposal, RoundChange
 from cocket.node.consensus.validators import is_validator, proposer
 
 VERDICTS_MAX: Final = 8

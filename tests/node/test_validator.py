@@ -9,8 +9,9 @@ from cocket.node import validator as shell
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import Header, commit_hash
 from cocket.node.consensus.effects import Rejected, Timer
-from cocket.node.consensus.messages import Code, Message, Shape, decode_message
+from cocket.node.consensus.messages import Code, Message, Shape
 from cocket.node.consensus.records import encode_message_record
+from cocket.node.consensus.wire import decode_message
 from cocket.node.errors import NodeFault, PeerError
 from cocket.node.store.disk import DiskFile, FakeDisk
 from cocket.node.store.journal import SigningJournal

@@ -8,9 +8,10 @@ from cocket.node.chain.block import Block
 from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.header import block_hash, commit_hash
 from cocket.node.chain.rlp_codec import decode_list, encode, expect_int
-from cocket.node.consensus.messages import Code, Payload, Signed, decode_message, decode_signed_round_change
+from cocket.node.consensus.messages import Code, Payload, Signed
 from cocket.node.consensus.seals import recover_seal
 from cocket.node.consensus.validators import quorum
+from cocket.node.consensus.wire import decode_message, decode_signed_round_change
 
 
 class Violation(AssertionError):

@@ -22,6 +22,7 @@ from cocket.node.chain.block import Block
 from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.header import commit_hash
 from cocket.node.consensus import qbft
+from cocket.node.consensus.drafts import Draft, PrepareDraft, ProposalDraft, RoundChangeDraft, sign_draft
 from cocket.node.consensus.effects import (
     AbortExecution,
     BuildBlock,
@@ -51,17 +52,7 @@ from cocket.node.consensus.events import (
     ResendTimeout,
     RoundTimeout,
 )
-from cocket.node.consensus.messages import (
-    Draft,
-    Message,
-    Prepare,
-    PrepareDraft,
-    Proposal,
-    ProposalDraft,
-    RoundChange,
-    RoundChangeDraft,
-    sign_draft,
-)
+from cocket.node.consensus.messages import Message, Prepare, Proposal, RoundChange
 from cocket.node.consensus.records import encode_certificate_record, encode_message_record, restore
 from cocket.node.consensus.seals import recover_seal
 from cocket.node.consensus.state import Configuration, State, Watch

@@ -10,23 +10,18 @@ from cocket.node.chain.block import Block
 from cocket.node.chain.extra_data import ExtraData, encode_extra_data
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import Header, block_hash, commit_hash, round_of, with_round, with_seals
-from cocket.node.consensus.messages import (
-    Commit,
+from cocket.node.consensus.drafts import (
     CommitDraft,
     Draft,
-    Message,
-    Prepare,
     PreparedCertificate,
     PrepareDraft,
-    Proposal,
     ProposalDraft,
-    RoundChange,
     RoundChangeDraft,
-    Shape,
-    decode_message,
     sign_draft,
 )
+from cocket.node.consensus.messages import Commit, Message, Prepare, Proposal, RoundChange, Shape
 from cocket.node.consensus.seals import address_of_key, sign_seal
+from cocket.node.consensus.wire import decode_message
 from cocket.node.signer import KeySigner
 
 LETTERS = "abcdefghijklmnop"

@@ -14,8 +14,9 @@ from simulator import __main__ as command
 from simulator import scenarios
 from simulator.scenarios import Outcome, play
 
-from cocket.node.consensus import qbft
-from cocket.node.consensus.messages import Draft, Message, RoundChangeDraft, sign_draft
+from cocket.node.consensus import turns
+from cocket.node.consensus.drafts import Draft, RoundChangeDraft, sign_draft
+from cocket.node.consensus.messages import Message
 from cocket.node.consensus.state import Restored
 
 TESTS = Path(__file__).parents[1]
@@ -97,5 +98,5 @@ def test_a_round_change_that_hides_what_was_prepared_is_found_out(monkeypatch: p
 
 def test_too_small_a_quorum_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     small: Callable[[int], int] = lambda count: count // 2  # noqa: E731
-    monkeypatch.setattr(qbft, "quorum", small)
+    monkeypatch.setattr(turns, "quorum", small)
     assert "chain refuses" in (first_violation(range(40)) or "")

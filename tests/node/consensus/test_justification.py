@@ -8,6 +8,7 @@ from simulator.players import GENESIS, Player, certificate, child, in_round, pla
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import commit_hash
 from cocket.node.consensus import qbft
+from cocket.node.consensus.drafts import CommitDraft, RoundChangeDraft, sign_draft
 from cocket.node.consensus.effects import Sign
 from cocket.node.consensus.events import MessageReceived
 from cocket.node.consensus.justification import (
@@ -16,19 +17,10 @@ from cocket.node.consensus.justification import (
     proposal_fault,
     round_change_fault,
 )
-from cocket.node.consensus.messages import (
-    CommitDraft,
-    RoundChange,
-    RoundChangeDraft,
-    Signed,
-    UnsignedRoundChange,
-    decode_message,
-    encode_round_change,
-    sign_draft,
-    signing_digest,
-)
+from cocket.node.consensus.messages import RoundChange, Signed, UnsignedRoundChange
 from cocket.node.consensus.records import encode_certificate_record, encode_message_record, restore
 from cocket.node.consensus.state import Configuration, State
+from cocket.node.consensus.wire import decode_message, encode_round_change, signing_digest
 
 A, B, C, D, STRANGER = players(5)
 ALL = tuple([player.address for player in (A, B, C, D)])

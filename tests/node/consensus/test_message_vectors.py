@@ -15,12 +15,9 @@ from cocket.node.consensus.messages import (
     UnsignedCommit,
     UnsignedPrepare,
     UnsignedRoundChange,
-    decode_message,
-    encode_proposal,
-    encode_round_change,
-    encode_signed,
 )
 from cocket.node.consensus.seals import recover_seal
+from cocket.node.consensus.wire import decode_message, encode_proposal, encode_round_change, encode_signed
 from cocket.node.errors import PeerError
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "qbft_messages_besu_goquorum.json").read_text())[

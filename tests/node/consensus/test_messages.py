@@ -10,27 +10,25 @@ from cocket.node.chain.block import Block, block_items
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import commit_hash, with_seals
 from cocket.node.chain.rlp_codec import decode, encode, encode_int
-from cocket.node.consensus.messages import (
+from cocket.node.consensus.drafts import (
+    CommitDraft,
+    PrepareDraft,
+    RoundChangeDraft,
+    code_of,
+    round_change_of,
+    sign_draft,
+)
+from cocket.node.consensus.messages import Code, Message, Proposal, RoundChange, Shape
+from cocket.node.consensus.seals import recover_seal, sign_seal
+from cocket.node.consensus.wire import (
     MESSAGE_BYTES_MAX,
     NESTED_MAX,
-    Code,
-    CommitDraft,
-    Message,
-    PrepareDraft,
-    Proposal,
-    RoundChange,
-    RoundChangeDraft,
-    Shape,
     author_of,
-    code_of,
     decode_message,
     encode_signed,
     encode_unsigned,
-    round_change_of,
-    sign_draft,
     signing_digest,
 )
-from cocket.node.consensus.seals import recover_seal, sign_seal
 from cocket.node.errors import PeerError
 
 A, B, C, D = players(4)

@@ -9,6 +9,7 @@ from simulator.players import GENESIS, PERIOD_S, Player, child, in_round, player
 from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.header import Header, block_hash
 from cocket.node.consensus import qbft
+from cocket.node.consensus.drafts import CommitDraft, RoundChangeDraft, code_of, sign_draft
 from cocket.node.consensus.effects import (
     BuildBlock,
     CommitBlock,
@@ -32,14 +33,7 @@ from cocket.node.consensus.events import (
     RoundTimeout,
 )
 from cocket.node.consensus.inbox import FUTURE_AUTHOR_MESSAGES_MAX
-from cocket.node.consensus.messages import (
-    Code,
-    CommitDraft,
-    Message,
-    RoundChangeDraft,
-    code_of,
-    sign_draft,
-)
+from cocket.node.consensus.messages import Code, Message
 from cocket.node.consensus.seals import seal_authors
 from cocket.node.consensus.state import VERDICTS_MAX, Configuration, State
 from cocket.node.consensus.validators import quorum
