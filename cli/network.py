@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cocket.cli.processes import NodeProcess
 
 AUTHORITIES_ON_ONE_MACHINE_MAX = 16
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)  # beside Ctrl-C; a closed terminal must not leave nodes behind
 
 
 @click.group()
@@ -101,7 +102,11 @@ def up(folder: Path, seconds: int | None, as_json: bool) -> None:
     if not homes:
         raise CommandError(f"{folder} holds no homes; `cocket network create {folder} ...` makes them", Exit.NOT_FOUND)
     nodes = [NodeProcess(home) for home in homes]
-    signal.signal(signal.SIGTERM, _interrupt)
+    taken = [node.url for node in nodes if node.is_address_taken()]
+    if taken:
+        raise CommandError(f"something listens at {', '.join(taken)} already; is the network up?", Exit.REFUSED)
+    for number in ENDINGS:
+        signal.signal(number, _interrupt)
     try:
         for node in nodes:
             node.start()
@@ -112,7 +117,8 @@ def up(folder: Path, seconds: int | None, as_json: bool) -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, *ENDINGS):
+            signal.signal(number, signal.SIG_IGN)
         note("stopping ...")
         killed = stop_all(nodes)
     if killed:

@@ -2,11 +2,13 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cocket.cli.errors import CommandError
 from cocket.node.config import Home
@@ -35,6 +37,15 @@ class NodeProcess:
     def pid(self) -> int | None:
         """The process id while it runs."""
         return self._process.pid if self.is_running() and self._process is not None else None
+
+    def is_address_taken(self) -> bool:
+        """Whether somebody listens where this node is to serve JSON-RPC."""
+        where = urlsplit(self.url)
+        try:
+            socket.create_connection((str(where.hostname), where.port or 0), timeout=2).close()
+        except OSError:
+            return False
+        return True
 
     def start(self) -> None:
         """Start the node; ``wait_ready`` waits for it."""

@@ -26,7 +26,6 @@ from cocket.node.keystore import read_key_file
 
 REFUSED = 3
 FAILED = 1
-USAGE = 2
 DISK_BYTES = 4 << 20
 
 
@@ -94,16 +93,6 @@ def test_a_second_node_on_a_home_is_refused(node: NodeProcess) -> None:
     assert node.height() is not None
 
 
-def test_another_genesis_than_the_confirmed_one_is_refused(spare: Home) -> None:
-    document = json.loads(spare.genesis.read_bytes())
-    document["timestamp"] = hex(int(document["timestamp"], 16) + 1)
-    spare.genesis.write_text(json.dumps(document))
-    code, said = fails_to_start(spare)
-    assert code == REFUSED
-    assert str(spare.genesis) in said
-    assert spare.settings().genesis_hash in said
-
-
 def test_data_of_another_network_are_refused(node: NodeProcess, lone: Trial, tmp_path: Path) -> None:
     home = copy_home(lone, tmp_path / "other")
     process = NodeProcess(home.path)
@@ -121,34 +110,6 @@ def test_data_of_another_network_are_refused(node: NodeProcess, lone: Trial, tmp
     code, said = fails_to_start(home)
     assert code == REFUSED
     assert str(home.data) in said or "genesis" in said
-
-
-@pytest.mark.parametrize(
-    ("damage", "expected", "code"),
-    [
-        (lambda home: home.genesis.unlink(), "cocket genesis confirm", FAILED),
-        (lambda home: home.genesis.write_text("{"), "genesis.json", USAGE),
-        (lambda home: home.config.write_text("[rpc]\nprt = 1\n"), "node.toml", FAILED),
-        (lambda home: save_passphrase(home, "another"), "does not open this key", REFUSED),
-        (lambda home: (home.path / "passphrase").chmod(0o644), "chmod 600", REFUSED),
-        (lambda home: (home.path / "passphrase").unlink(), "no such passphrase file", FAILED),
-        (lambda home: (home.path / "keys/validator.json").unlink(), "no such key file", FAILED),
-        (lambda home: (home.path / "keys/node.json").write_bytes(b"{}"), "not a Web3 Secret Storage", FAILED),
-        (
-            lambda home: change_settings(home, peers=PeerSettings(static=("enode://nobody@nowhere",))),
-            "peers.static",
-            FAILED,
-        ),
-    ],
-    ids=["no genesis", "no JSON", "a typo", "passphrase", "open", "no passphrase", "no key", "key", "static peer"],
-)
-def test_a_damaged_home_is_explained(spare: Home, damage: object, expected: str, code: int) -> None:
-    assert callable(damage)
-    damage(spare)
-    found, said = fails_to_start(spare)
-    assert expected in said
-    assert str(spare.path) in said
-    assert found == code
 
 
 @pytest.mark.parametrize("which", ["rpc", "peers"])

@@ -1,0 +1,144 @@
+"""Authorities and participants through the command line: lists, accreditation, proposals, votes, seats, status."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command import cocket, done, refused
+from office import END_DAY, FIRST_DAY, Office
+
+
+def node(office: Office) -> tuple[str, str]:
+    return ("--node", office.url)
+
+
+# -- participants ------------------------------------------------------------------------------------------------------
+
+
+def test_a_participant_is_listed_without_its_name(office: Office, tmp_path: Path) -> None:
+    key = office.make_key("exporter")
+    out = tmp_path / "exporter.participant.json"
+    answer = done(
+        "participant", "accredit", *office.home("NL"), "--name", "Tulpen en Zonen", "--role", "exporter", "--role",
+        "carrier", "--account", office.address(key), "--from", FIRST_DAY, "--to", END_DAY, "--out", out,
+    )  # fmt: skip
+    opening = json.loads(out.read_text())
+    assert opening["name"] == "Tulpen en Zonen"
+    assert opening["identity"] == answer["identity"]
+    assert out.stat().st_mode & 0o777 == 0o600
+    listed = done("participant", "list", *node(office))["participants"]
+    assert isinstance(listed, list)
+    (entry,) = [entry for entry in listed if entry["participant"] == answer["participant"]]
+    assert entry["roles"] == ["exporter", "carrier"]
+    assert entry["authority"] == "NL"
+    assert entry["status"] == "active"
+    said = cocket("participant", "list", *node(office))
+    assert "Tulpen" not in said.out
+    assert "exporter, carrier  NL" in said.out
+    done("participant", "suspend", answer["participant"], "--reason", 3, *office.home("NL"))
+    assert "suspended since" in cocket("participant", "list", *node(office)).out
+    assert refused(3, "participant", "suspend", answer["participant"], *office.home("NL"))
+    done("participant", "reinstate", answer["participant"], *office.home("NL"))
+    assert refused(3, "participant", "reinstate", answer["participant"], *office.home("NL"))
+    assert refused(3, "participant", "suspend", answer["participant"], *office.home("KE"))  # not its authority
+    assert refused(3, "participant", "suspend", 999, *office.home("NL"))
+
+
+def accredit(office: Office, **changes: object) -> tuple[object, ...]:
+    options: dict[str, object] = {
+        "name": "X", "role": "port", "account": "0x" + "11" * 20, "from": FIRST_DAY, "to": END_DAY,
+        "out": office.folder / "x.json", **changes,
+    }  # fmt: skip
+    return ("participant", "accredit", *[w for name, value in options.items() for w in (f"--{name}", value)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "word"),
+    [
+        ({"account": "0x12"}, 2, "40 hex digits"),
+        ({"account": "chamber"}, 2, "40 hex digits"),
+        ({"to": "tomorrow"}, 2, "like 2026-11-23"),
+        ({"to": FIRST_DAY}, 2, "is not after"),
+        ({"role": "king"}, 2, "chamber"),
+        ({"account": "0x" + "00" * 20}, 3, ""),
+    ],
+)
+def test_a_wrong_accreditation_is_explained(office: Office, changes: dict[str, object], code: int, word: str) -> None:
+    answer = cocket(*accredit(office, **changes), *office.home("NL"))
+    assert answer.code == code
+    assert word in answer.err
+    assert not (office.folder / "x.json").exists()
+
+
+def test_only_an_authority_accredits(office: Office) -> None:
+    assert refused(3, *accredit(office), *office.by_chamber)
+    assert "say who signs" in refused(2, *accredit(office))
+
+
+def test_an_account_serves_one_participant(office: Office) -> None:
+    assert refused(3, *accredit(office, account=office.address(office.chamber)), *office.home("NL"))
+
+
+# -- authorities -------------------------------------------------------------------------------------------------------
+
+
+def test_authorities_are_listed(office: Office) -> None:
+    listed = done("authority", "list", *node(office))["authorities"]
+    assert isinstance(listed, list)
+    assert [entry["country"] for entry in listed][:4] == ["BR", "KE", "NL", "SG"]
+    assert all(entry["status"] == "active" for entry in listed[:4])
+    assert "BR" in cocket("authority", "list", *node(office)).out
+
+
+def proposal(office: Office, number: object) -> dict[str, object]:
+    made = done("authority", "proposals", *node(office))["proposals"]
+    assert isinstance(made, list)
+    found = next(entry for entry in made if entry["proposal"] == number)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_parameter_changes_by_more_than_half(office: Office) -> None:
+    number = done("authority", "propose", "parameter", "proposal-period", 2_000_000, *office.home("KE"))["proposal"]
+    assert proposal(office, number)["standing"] == "open"
+    assert "open" in str(done("authority", "vote", number, "--against", *office.home("BR"))["standing"])
+    assert refused(3, "authority", "vote", number, "--for", *office.home("BR"))  # a vote is final
+    done("authority", "vote", number, "--for", *office.home("NL"))
+    answer = done("authority", "vote", number, "--for", *office.home("SG"))
+    assert answer["standing"] == "executed"
+    assert refused(3, "authority", "execute", number, *office.home("SG"))
+    assert refused(3, "authority", "vote", 999, "--for", *office.home("SG"))
+    assert proposal(office, number)["approvals"] == [2, 3, 4]
+
+
+def test_only_authorities_propose_and_vote(office: Office) -> None:
+    assert refused(3, "authority", "propose", "parameter", "spacing-blocks", 5, *office.by_chamber)
+    assert refused(3, "authority", "vote", 1, "--for", *office.by_chamber)
+    assert "authority list" in refused(4, "authority", "propose", "suspend", "XX", *office.home("KE"))
+    assert cocket("authority", "propose", "parameter", "colour", 5, *office.home("KE")).code == 2
+    assert cocket("authority", "vote", 1, *office.home("KE")).code == 2
+
+
+def test_a_record_of_another_ceremony_and_garbage_are_no_admission(office: Office, tmp_path: Path) -> None:
+    bad = tmp_path / "FR.record.json"
+    bad.write_text("{}")
+    assert str(bad) in refused(2, "authority", "propose", "admit", bad, *office.home("KE"))
+
+
+# -- status ------------------------------------------------------------------------------------------------------------
+
+
+def test_status_is_one_look(office: Office) -> None:
+    answer = done("status", *node(office))
+    assert answer["chain_id"] == 20_261
+    assert isinstance(answer["height"], int)
+    validators = answer["validators"]
+    assert isinstance(validators, list)
+    assert len(validators) == 4
+    said = cocket("status", *node(office))
+    assert said.out.startswith(f"height      {answer['height']} at 2025-10-09")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "ftp://127.0.0.1", "http://", "http://[::1"])
+def test_no_node_is_said_with_its_address(url: str) -> None:
+    assert url in refused(1, "status", "--node", url)
