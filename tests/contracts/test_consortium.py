@@ -138,6 +138,39 @@ def test_one_authority_alone_decides_at_once():
     assert last_event(sent, events.AuthorityAdmitted).authority == 2
 
 
+@pytest.mark.parametrize(
+    ("data", "needed"),
+    [
+        (consortium.propose_admission(country="DE", keys=keys_of("DE")), 4),
+        (consortium.propose_suspension(authority=5, reason=1), 4),
+        (consortium.propose_withdrawal(authority=5, reason=1), 4),
+        (consortium.propose_keys(authority=5, keys=keys_of("FR 2")), 3),
+        (consortium.propose_entry(name="Measures", target=participants.ADDRESS), 3),
+        (consortium.propose_code_list(name="HS", edition=b"\1" * 32), 3),
+        (consortium.propose_parameter(parameter=Parameter.SPACING_BLOCKS, amount=9), 3),
+    ],
+    ids=["admission", "suspension", "withdrawal", "keys", "entry", "code list", "parameter"],
+)
+def test_of_five_membership_needs_four_and_the_rest_three(data, needed):
+    ledger = found(founding(["NL", "KE", "SG", "BR", "FR"]))
+    ledger.pass_blocks(SPACING_BLOCKS)
+    decide(ledger, [*ADMINS, FR][: needed - 1], data)
+    assert ledger.ask_consortium(consortium.proposal(1)).status == ProposalStatus.OPEN
+    ledger.consortium([*ADMINS, FR][needed - 1], consortium.vote(proposal=1, approve=True))
+    assert ledger.ask_consortium(consortium.proposal(1)).status == ProposalStatus.EXECUTED
+
+
+def test_of_seven_reinstatement_needs_four_of_the_six_left():
+    ledger = found(founding(["NL", "KE", "SG", "BR", "FR", "DE", "IT"]))
+    ledger.pass_blocks(SPACING_BLOCKS)
+    admins = [keys_of(country).admin for country in ("NL", "KE", "SG", "BR", "FR", "DE")]
+    decide(ledger, admins[:5], consortium.propose_suspension(authority=7, reason=1))
+    decide(ledger, admins[:3], consortium.propose_reinstatement(authority=7))
+    assert authority(ledger, 7).status == Status.SUSPENDED
+    ledger.consortium(admins[3], consortium.vote(proposal=2, approve=True))
+    assert authority(ledger, 7).status == Status.ACTIVE
+
+
 def test_of_three_two_suffice_against_the_third():
     ledger = found(founding(["NL", "KE", "SG"]))
     ledger.pass_blocks(SPACING_BLOCKS)
@@ -206,6 +239,10 @@ def test_numbers_are_bounded(ledger):
         decide(ledger, [NL, KE, SG, FR], consortium.propose_admission(country="DE", keys=keys_of("DE")))
     ledger.consortium(FR, consortium.activate())
     assert keys_of("FR").validator in validators(ledger)
+    assert ledger.ask_consortium(consortium.standing_at(255, ledger.time)).status == Status.ACTIVE
+    assert ledger.ask_consortium(consortium.keys_at(255, ledger.time)) == authority(ledger, 255).keys_id
+    assert ledger.ask_consortium(consortium.nodes(255)) == keys_of("FR").nodes
+    decide(ledger, [NL, KE, SG], consortium.propose_keys(authority=255, keys=keys_of("FR", admin=FR)))
 
 
 def test_histories_are_bounded(ledger):
