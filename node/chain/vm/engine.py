@@ -3,13 +3,14 @@
 This module is part of the door to py-evm. It never runs anything.
 
 What differs from py-evm on purpose: opcodes never warn of deprecation, and some of them and of the precompiles
-are our own (``opcodes``, ``precompiles``).
+are our own (``opcodes``, ``calls``, ``precompiles``).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from eth.exceptions import InvalidInstruction
+from eth.vm import opcode_values
 from eth.vm.computation import BaseComputation
 from eth.vm.forks.berlin.computation import BerlinComputation
 from eth.vm.forks.cancun.computation import CancunComputation
@@ -18,9 +19,12 @@ from eth.vm.forks.shanghai.computation import ShanghaiComputation
 
 from cocket.node.chain.rules import Fork
 from cocket.node.chain.transaction import INITCODE_BYTES_MAX
-from cocket.node.chain.vm import precompiles
+from cocket.node.chain.vm import calls, precompiles
 from cocket.node.chain.vm.computation import Computation
-from cocket.node.chain.vm.opcodes import OPCODES
+from cocket.node.chain.vm.opcodes import OPCODES, sstore
+
+_CLEAR_REFUND_BERLIN: Final = 15_000
+_CLEAR_REFUND: Final = 4_800  # EIP-3529
 
 Opcode = Callable[[Computation], object]
 
@@ -36,7 +40,8 @@ def _computation_class(fork: Fork, parent: type[BaseComputation]) -> type[Comput
     opcodes = dict(cast(Mapping[int, Opcode], parent.opcodes))
     # What warns of deprecation is wrapped around the opcode.
     opcodes = {value: getattr(opcode, "__wrapped__", opcode) for value, opcode in opcodes.items()}
-    opcodes |= OPCODES
+    opcodes |= OPCODES | calls.OPCODES
+    opcodes[opcode_values.SSTORE] = sstore(_CLEAR_REFUND if fork >= Fork.LONDON else _CLEAR_REFUND_BERLIN)
     table = dict(cast(Mapping[bytes, Opcode], parent.get_precompiles()))
     ours: dict[int, Opcode] = {
         1: precompiles.ecrecover,

@@ -7,6 +7,7 @@ in ``computation``; all others are py-evm's.
 from collections.abc import Callable
 from typing import Final
 
+from eth.exceptions import OutOfGas, WriteProtection
 from eth.vm import opcode_values
 
 from cocket.node.chain.hashing import keccak256
@@ -19,6 +20,9 @@ _KECCAK_GAS: Final = 30
 _KECCAK_WORD_GAS: Final = 6
 _WARM_SLOT_GAS: Final = 100  # EIP-2929
 _COLD_SLOT_GAS: Final = 2_100
+_SET_SLOT_GAS: Final = 20_000
+_RESET_SLOT_GAS: Final = 2_900  # 5,000 less the cold access that is paid beside it
+_CALL_STIPEND: Final = 2_300
 
 
 def _caller(computation: Computation) -> None:
@@ -69,6 +73,40 @@ def _sload(computation: Computation) -> None:
         state.mark_storage_warm(address, slot)
         computation.consume_gas(_COLD_SLOT_GAS)
     computation.stack.append(state.get_storage(address, slot))
+
+
+def sstore(clear_refund: int) -> Callable[[Computation], None]:
+    """Return SSTORE with what the fork refunds for a cleared slot (EIP-2200, EIP-2929, EIP-3529)."""
+
+    def store(computation: Computation) -> None:
+        message, state = computation.msg, computation.state
+        if message.is_static:
+            raise WriteProtection("a static call writes a slot")
+        if computation.gas_left <= _CALL_STIPEND:
+            raise OutOfGas("SSTORE with no more than a call's stipend")
+        slot, value = computation.stack_pop_ints(2)
+        address = message.storage_address
+        current = state.get_storage(address, slot)
+        original = state.get_storage(address, slot, from_journal=False)
+        gas = _WARM_SLOT_GAS
+        if current == value:
+            pass
+        elif original == current:
+            gas = _RESET_SLOT_GAS if original else _SET_SLOT_GAS
+            if original and not value:
+                computation.gas_refunded += clear_refund
+        else:
+            if original:
+                computation.gas_refunded += clear_refund * ((not value) - (not current))
+            if original == value:
+                computation.gas_refunded += (_RESET_SLOT_GAS if original else _SET_SLOT_GAS) - _WARM_SLOT_GAS
+        if not state.is_storage_warm(address, slot):
+            state.mark_storage_warm(address, slot)
+            gas += _COLD_SLOT_GAS
+        computation.consume_gas(gas)
+        state.set_storage(address, slot, value)
+
+    return store
 
 
 OPCODES: Final[dict[int, Callable[[Computation], None]]] = {
