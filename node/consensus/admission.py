@@ -9,7 +9,7 @@ from typing import Final
 from cocket.node.consensus.effects import Effect, Gossip, PeerAhead, PeerBehind, StartTimer, Timer, rejected
 from cocket.node.consensus.events import MessageReceived
 from cocket.node.consensus.inbox import keep_future, keep_vote
-from cocket.node.consensus.justification import proposal_fault, round_change_fault
+from cocket.node.consensus.justification import commit_fault, proposal_fault, round_change_fault
 from cocket.node.consensus.messages import Code, Commit, Message, Prepare, Proposal, RoundChange
 from cocket.node.consensus.rounds import Step
 from cocket.node.consensus.state import State
@@ -45,6 +45,8 @@ def receive(state: State, event: MessageReceived) -> Step:
             return _kept(state, None if prepares is None else replace(state, prepares=prepares), message, source)
         case Commit():
             commits = keep_vote(state.commits, message, state.round, _prepared_round(state))
+            if commits is not None and (fault := commit_fault(message)):
+                return state, (rejected(message, fault),)
             return _kept(state, None if commits is None else replace(state, commits=commits), message, source)
         case RoundChange():
             changes = keep_vote(state.round_changes, message, state.round)

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 
 from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.header import commit_hash, with_round
-from cocket.node.consensus.messages import Proposal, RoundChange, SignedPrepare, SignedRoundChange, UnsignedRoundChange
+from cocket.node.consensus.messages import (
+    Commit,
+    Proposal,
+    RoundChange,
+    SignedPrepare,
+    SignedRoundChange,
+    UnsignedRoundChange,
+)
+from cocket.node.consensus.seals import is_low_s, recover_seal
 from cocket.node.consensus.state import State
 from cocket.node.consensus.validators import is_validator, quorum
 from cocket.node.consensus.wire import author_of
@@ -65,6 +73,19 @@ def round_change_fault(state: State, change: RoundChange) -> str | None:
     return prepares_fault(
         change.prepares, state.height, unsigned.prepared_round, unsigned.prepared_digest, state.validators
     )
+
+
+def commit_fault(commit: Commit) -> str | None:
+    """Return why a commit's seal would not hold in a header; None when it is the author's. (``validateCommit``)"""
+    if not is_low_s(commit.commit_seal):
+        return "found a commit seal with a high s"
+    try:
+        sealer = recover_seal(commit.digest, commit.commit_seal)
+    except ValueError as error:
+        return f"commit seal: {error}"
+    if sealer != commit.author:
+        return f"found a commit seal of 0x{sealer.hex()}, expected the author's, 0x{commit.author.hex()}"
+    return None
 
 
 def prepares_fault(

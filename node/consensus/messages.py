@@ -147,7 +147,7 @@ class Prepare(_Message[UnsignedPrepare]):
 
 @dataclass(frozen=True, slots=True)
 class Commit(_Message[UnsignedCommit]):
-    """A signed Commit; its seal was checked to be the author's."""
+    """A signed Commit; whether its seal is the author's is a rule of its own (``justification.commit_fault``)."""
 
     @property
     def code(self) -> Code:

@@ -9,18 +9,20 @@ from cocket.node.chain.block import Block
 from cocket.node.chain.header import commit_hash
 from cocket.node.consensus import qbft
 from cocket.node.consensus.drafts import CommitDraft, RoundChangeDraft, sign_draft
-from cocket.node.consensus.effects import Sign
+from cocket.node.consensus.effects import Gossip, Rejected, Sign
 from cocket.node.consensus.events import MessageReceived
 from cocket.node.consensus.justification import (
+    commit_fault,
     highest_prepared,
     prepares_fault,
     proposal_fault,
     round_change_fault,
 )
-from cocket.node.consensus.messages import RoundChange, Signed, UnsignedRoundChange
+from cocket.node.consensus.messages import Commit, RoundChange, Signed, UnsignedCommit, UnsignedRoundChange
 from cocket.node.consensus.records import encode_certificate_record, encode_message_record, restore
+from cocket.node.consensus.seals import sign_seal
 from cocket.node.consensus.state import Configuration, State
-from cocket.node.consensus.wire import decode_message, encode_round_change, signing_digest
+from cocket.node.consensus.wire import decode_message, encode_round_change, encode_signed, signing_digest
 
 A, B, C, D, STRANGER = players(5)
 ALL = tuple([player.address for player in (A, B, C, D)])
@@ -170,6 +172,48 @@ def test_the_highest_prepared_is_found_wherever_it_stands() -> None:
     assert highest.prepared_round == 3
     assert highest_prepared(payloads[:1]) is None
     assert highest_prepared(()) is None
+
+
+# --- commits -----------------------------------------------------------------------------------------------------
+
+
+def commit(author: Player, seal: bytes) -> Commit:
+    unsigned = UnsignedCommit(1, 0, DIGEST, seal)
+    raw = encode_signed(Signed(unsigned, author.signer.sign_digest(signing_digest(unsigned))))
+    message = decode_message(0x14, raw)
+    assert isinstance(message, Commit)
+    return message
+
+
+SEAL = sign_seal(DIGEST, A.key)
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+HIGH = SEAL[:32] + (ORDER - int.from_bytes(SEAL[32:64], "big")).to_bytes(32, "big") + bytes([1 - SEAL[64]])
+
+
+@pytest.mark.parametrize(
+    ("seal", "fault"),
+    [
+        (SEAL, None),
+        (sign_seal(DIGEST, B.key), "expected the author's"),
+        (sign_seal(bytes(32), A.key), "expected the author's"),
+        (HIGH, "high s"),
+        (bytes(65), "recovers to no key"),
+        (SEAL[:64] + b"\x02", "recovery id"),
+    ],
+)
+def test_a_commit_seal_is_its_authors(seal: bytes, fault: str | None) -> None:
+    found = commit_fault(commit(A, seal))
+    assert found == fault if fault is None else fault in (found or "")
+
+
+def test_a_commit_with_a_bad_seal_is_neither_kept_nor_passed_on_nor_in_the_way_of_the_right_one() -> None:
+    begun = state()
+    after, effects = qbft.step(begun, MessageReceived(commit(A, HIGH), B.address, 0))
+    assert after == begun
+    assert [type(effect) for effect in effects] == [Rejected]
+    after, effects = qbft.step(after, MessageReceived(commit(A, SEAL), B.address, 0))
+    assert [type(effect) for effect in effects] == [Gossip]
+    assert len(after.commits) == 1
 
 
 # --- and in the core ---------------------------------------------------------------------------------------------
