@@ -6,22 +6,22 @@ it asks, relays transactions. Whether a block is right is the importer's to say.
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from cocket.network.errors import DisconnectReason
 from cocket.network.session import Session
+from cocket.node.admission import Admission
 from cocket.node.chain.block import Block
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import Header
 from cocket.node.chain.ledger import Ledger
 from cocket.node.chain.pool import Pool
 from cocket.node.chain.transaction import Transaction
-from cocket.node.errors import InvalidTransaction, PeerError, Refused
+from cocket.node.errors import PeerError
 from cocket.node.protocols import eth, serve
 from cocket.node.protocols.follow import Ask, CaughtUp, DropPeer, Effect, Follower, FollowStatus, ImportBlock
-from cocket.node.relay import Known, Relay, announcements, whole_messages
+from cocket.node.relay import WAITING_MAX, Known, Relay, announcements, whole_messages
 
 TICK_S = 1.0
 TELL_S = 0.1  # what clients brought waits so long to be sent to the peers together
@@ -29,9 +29,10 @@ RELAY_S = 0.5  # what a peer brought is announced so much later, if it is still 
 STATUS_TIMEOUT_S = 10.0  # a peer that has not said its Status by then is dropped
 ANNOUNCE_DELAY_S = 0.3  # a validator has most blocks by its own commit; it hears of them late, lest it ask for them
 HEAD_AGAIN_S = 1.0  # a peer whose votes are late is sent our head no more often
-ADMISSIONS_MAX = 64  # messages of transactions that wait to be checked; more are dropped: they are announced again
-WANTED_MAX = 8192  # hashes asked for and not yet answered
-WANTED_S = 5.0  # after so long a hash may be asked of another peer
+MESSAGE_TRANSACTIONS_MAX = 8192  # of the smallest, in the messages that we send ourselves
+REQUESTS_MAX = 16  # for transactions under way to one peer, each for up to 256
+WANTED_S = 5.0  # after so long an answer is no longer waited for, and a hash may be asked of another peer
+AGAIN_S = 10.0  # what still waits in the pool is announced again so often: a message may have been lost
 
 
 class Shell(Protocol):
@@ -61,7 +62,8 @@ class _Neighbour:
     known: Known = field(default_factory=Known)
     height: int = 0
     head_again_s: float = 0.0
-    asked: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    asked: dict[int, float] = field(default_factory=dict)
+    """Requests for transactions: until when their answer is waited for."""
 
 
 class Neighbours:
@@ -75,18 +77,24 @@ class Neighbours:
         self._follower = Follower(ledger.head, ledger.head_hash, number_of=self._number_of)
         self._neighbours: dict[bytes, _Neighbour] = {}
         self._relay = Relay()
-        self._admission = ThreadPoolExecutor(max_workers=1, thread_name_prefix="admission")
-        self._admissions = 0
+        self._admission = Admission(pool, self._loop, self._upon_admitted)
         self._wanted: dict[bytes, float] = {}
         self._request_id = 0
         self._tell: asyncio.TimerHandle | None = None
         self._pass_on: asyncio.TimerHandle | None = None
         self._announce: asyncio.TimerHandle | None = None
+        self._again_s = self._loop.time() + AGAIN_S
+        self._waited: frozenset[bytes] = frozenset()
         self._tick = self._loop.call_later(TICK_S, self._upon_tick)
 
     def status(self) -> FollowStatus:
         """Return how far catching up is."""
         return self._follower.status()
+
+    def likely_highest(self, faults_max: int) -> int:
+        """Return the greatest height that honest peers claim even if ``faults_max`` of all peers lie."""
+        claims = sorted(self._follower.claims(), reverse=True)
+        return claims[min(faults_max, len(claims) - 1)] if claims else 0
 
     def height_of(self, node_id: bytes) -> int | None:
         """Return the greatest height a peer has told of."""
@@ -98,7 +106,7 @@ class Neighbours:
         for handle in (self._tick, self._tell, self._pass_on, self._announce):
             if handle is not None:
                 handle.cancel()
-        self._admission.shutdown(wait=True, cancel_futures=True)
+        self._admission.close()
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
@@ -238,59 +246,38 @@ class Neighbours:
             self._tell = self._loop.call_later(TELL_S, self._tell_own)
 
     def _admit(self, neighbour: _Neighbour, raws: Sequence[bytes]) -> None:
-        """Check what a peer brought on the admission thread; what enters the pool is announced further."""
-        fresh = []
-        for raw in raws:
-            hash_ = keccak256(raw)
+        """Have what a peer brought checked; what enters the pool is announced further."""
+        if len(raws) > MESSAGE_TRANSACTIONS_MAX:
+            raise PeerError(f"eth: found {len(raws)} transactions in a message, expected {MESSAGE_TRANSACTIONS_MAX}")
+        brought = {keccak256(raw): raw for raw in raws}
+        if len(brought) < len(raws):
+            raise PeerError("eth: found a transaction twice in a message")
+        for hash_ in brought:
             neighbour.known.add(hash_)
             self._wanted.pop(hash_, None)
-            if self._pool.get(hash_) is None:
-                fresh.append(raw)
-        if not fresh or self._admissions >= ADMISSIONS_MAX:
-            return
-        self._admissions += 1
-        future = self._admission.submit(self._add_all, fresh)
-        future.add_done_callback(
-            lambda done: (
-                self._loop.call_soon_threadsafe(self._upon_admitted, done.result())
-                if not done.cancelled() and not self._loop.is_closed()
-                else None
-            )
-        )
+        fresh = [raw for hash_, raw in brought.items() if self._pool.get(hash_) is None]
+        if fresh:
+            self._admission.offer(neighbour.session.node_id, fresh)  # what has no room now is announced again
 
-    def _add_all(self, raws: Sequence[bytes]) -> list[Transaction]:
-        admitted = []
-        for raw in raws:
-            try:
-                transaction = self._pool.get(self._pool.add(raw))
-            except (InvalidTransaction, Refused):
-                continue  # the pool remembers why; a peer with another head may honestly think otherwise
-            if transaction is not None:
-                admitted.append(transaction)
-        return admitted
-
-    def _upon_admitted(self, transactions: list[Transaction]) -> None:
-        self._admissions -= 1
-        for transaction in transactions:
-            self._shell.upon_admitted(transaction)
-            self._relay_later(transaction)
+    def _upon_admitted(self, transaction: Transaction) -> None:
+        self._shell.upon_admitted(transaction)
+        self._relay_later(transaction)
 
     def _ask_for(self, neighbour: _Neighbour, message: eth.NewPooledTransactionHashes) -> None:
         now_s = self._loop.time()
         wanted: list[bytes] = []
-        for hash_ in message.hashes:
+        room = (REQUESTS_MAX - len(neighbour.asked)) * serve.TRANSACTIONS_MAX
+        for hash_ in dict.fromkeys(message.hashes):
             neighbour.known.add(hash_)
-            if len(self._wanted) >= WANTED_MAX:
-                break
-            if self._wanted.get(hash_, now_s) > now_s or hash_ in wanted:
+            if len(wanted) >= room or self._wanted.get(hash_, now_s) > now_s:
                 continue
             if self._pool.get(hash_) is None and self._ledger.transaction_location(hash_) is None:
                 self._wanted[hash_] = now_s + WANTED_S
                 wanted.append(hash_)
         for start in range(0, len(wanted), serve.TRANSACTIONS_MAX):
             self._request_id += 1
+            neighbour.asked[self._request_id] = now_s + WANTED_S
             hashes = tuple(wanted[start : start + serve.TRANSACTIONS_MAX])
-            neighbour.asked[self._request_id] = hashes
             self._send(neighbour.session, eth.GetPooledTransactions(self._request_id, hashes))
 
     def _relay_later(self, transaction: Transaction) -> None:
@@ -314,6 +301,15 @@ class Neighbours:
                 for message in announcements(waiting, neighbour.known):
                     self._send(neighbour.session, message)
 
+    def _announce_again(self) -> None:
+        """Tell all peers of what has waited in the pool since the last time, whatever they were told before."""
+        pending = self._pool.content()[:WAITING_MAX]
+        for message in announcements([tx for tx in pending if tx.hash in self._waited], Known()):
+            for neighbour in self._neighbours.values():
+                if neighbour.has_status:
+                    self._send(neighbour.session, message)
+        self._waited = frozenset(tx.hash for tx in pending)
+
     # -- shared ------------------------------------------------------------------------------------------------------
 
     def _send(self, session: Session, message: eth.Message) -> None:
@@ -329,7 +325,11 @@ class Neighbours:
         for node_id, neighbour in tuple(self._neighbours.items()):
             if not neighbour.has_status and now_s - neighbour.joined_s > STATUS_TIMEOUT_S:
                 self._shell.drop_peer(node_id, f"no Status within {STATUS_TIMEOUT_S:.0f} s", is_fault=False)
+            neighbour.asked = {id_: until for id_, until in neighbour.asked.items() if until > now_s}
         self._wanted = {hash_: until for hash_, until in self._wanted.items() if until > now_s}
+        if now_s >= self._again_s:
+            self._again_s = now_s + AGAIN_S
+            self._announce_again()
         self._perform(self._follower.upon_tick(now_s))
 
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 from cocket.contracts import consortium
 from cocket.contracts.abi import View
 from cocket.contracts.errors import ContractError
-from cocket.network.enode import Enode
+from cocket.network.enode import Enode, parse_enode
+from cocket.network.errors import EnodeInvalid
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import Header
 from cocket.node.chain.ledger import Ledger
@@ -68,16 +69,21 @@ def _read(ledger: Ledger, header: Header, version: int) -> Roster:
         authority = _ask(ledger, header, consortium.authority(number))
         if authority.status is not consortium.Status.ACTIVE:
             continue
-        validator = _ask(ledger, header, consortium.keys(authority.keys_id)).validator
-        roster.countries[validator] = authority.country
-        for node_id, enode in _nodes(_ask(ledger, header, consortium.nodes(number))):
-            roster.enodes[node_id] = enode
-            roster.validators[node_id] = validator
+        try:
+            keys = _ask(ledger, header, consortium.keys(authority.keys_id))
+        except ContractError:
+            continue  # one authority's nonsense must not hide the others
+        roster.countries[keys.validator] = authority.country
+        for enode in _enodes(keys.nodes):
+            roster.enodes[enode.node_id] = enode
+            roster.validators[enode.node_id] = keys.validator
     return roster
 
 
-def _nodes(nodes: tuple[consortium.Node, ...]) -> Iterator[tuple[bytes, Enode]]:
+def _enodes(nodes: tuple[consortium.Node, ...]) -> Iterator[Enode]:
+    """Yield the nodes that can be dialled; the contract does not know what an address is."""
     for node in nodes:
-        host, _, port = node.endpoint.rpartition(":")
-        if host and port.isdigit() and 0 < int(port) < 65536:
-            yield node.node_id, Enode(node.node_id, host.strip("[]"), int(port))
+        try:
+            yield parse_enode(f"enode://{node.node_id.hex()}@{node.endpoint}")
+        except EnodeInvalid:
+            continue

@@ -27,8 +27,10 @@ from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.pool import Pool, PoolLimits
 from cocket.node.chain.spec import Genesis, parse_genesis
 from cocket.node.chain.transaction import Transaction
+from cocket.node.chain.vm import load_trusted_setups
 from cocket.node.config import Home, PoolSettings, Settings
 from cocket.node.consensus.effects import Rejected
+from cocket.node.consensus.validators import faults_max
 from cocket.node.errors import InvalidBlock, InvalidGenesis, NodeFault, PeerError, Refused
 from cocket.node.keystore import load_key, read_passphrase
 from cocket.node.log import Log, open_log
@@ -47,6 +49,7 @@ from cocket.node.worker import BlockWorker
 
 BUILD_SHARE = 0.25  # of the base round timeout: the proposer's time to make a block
 HOLD_OFF_S = 30.0  # a peer that broke the protocol is not let in again for so long
+USELESS_HOLD_OFF_S = 5.0  # nor one that claims what it does not serve
 
 
 class Node:
@@ -79,8 +82,7 @@ class Node:
         self._importer = Importer(self.ledger, permission, known=self.pool.get, on_commit=self._settle)
         builder = Builder(self.ledger, permission, self.pool, time.monotonic)
         self._worker = BlockWorker(self._loop)
-        self._roster = read_roster(self.ledger, Roster())
-        self._founders = frozenset(read_roster(self.ledger, Roster(), genesis.header).enodes)
+        self._roster = Roster()
         self._ready: set[bytes] = set()
         self._told = self.ledger.head.number
         self._stopping = asyncio.Event()
@@ -152,8 +154,10 @@ class Node:
         try:
             if self._settings.rpc.enabled:
                 await self._rpc.start()
+            self._refresh_roster()
             self._network.update_known(self._known_enodes())
             await self._network.start()
+            self._worker.run(load_trusted_setups, lambda _done, _error: None)
             head = self.ledger.head
             self._log.info(
                 "node started",
@@ -244,19 +248,19 @@ class Node:
                 case _:
                     raise error
 
-        self._worker.run(lambda: self._importer.import_block(block, int(time.time())), done)
+        # Without the clock rule: what a quorum has sealed is final, however slow our own clock is.
+        self._worker.run(lambda: self._importer.import_block(block), done)
 
     def _settle(self, executed: ExecutedBlock) -> None:
         self.pool.on_block(executed.transactions)
 
     def _upon_head(self, header: Header) -> None:
-        """Tell everybody of a new head, once."""
+        """Tell everybody of a new head, once: consensus first, and whoever fails keeps no other from hearing."""
         head = self.ledger.head
         if header.number <= self._told or header.number != head.number:
             return
         self._told = header.number
         head_hash = self.ledger.head_hash
-        follow = self._neighbours.status()
         self._log.info(
             "block",
             height=header.number,
@@ -265,21 +269,26 @@ class Node:
             gas=header.gas_used,
             pool=sum(self.pool.status()),
             peers=len(self._network.sessions),
-            behind=max(0, follow.highest - header.number),
+            behind=max(0, self._highest() - header.number),
         )
-        self._refresh_roster()
         if self._validator is not None:
-            self._validator.on_new_head(header, self.ledger.validators_after(header))
+            try:
+                self._validator.on_new_head(header, self.ledger.validators_after(header))
+            except Refused as error:  # the contract does not say who validates: no block can follow until it does
+                self._log.error("validators not read", height=header.number, reason=str(error))
+        self._refresh_roster()
         self._neighbours.upon_head(header, head_hash)
         self._rpc.on_block(header)
+
+    def _highest(self) -> int:
+        """Return the height of the network as far as f of its peers cannot make it up."""
+        validators = 1 if self._validator is None else self._validator.status().validators
+        return self._neighbours.likely_highest(faults_max(validators))
 
     # -- peers -------------------------------------------------------------------------------------------------------
 
     def _may_connect(self, node_id: bytes) -> bool:
-        if node_id in self._roster.enodes or any(enode.node_id == node_id for enode in self._static):
-            return True
-        # While behind, the list of the genesis still counts: the nodes that can bring us level may be older members.
-        return node_id in self._founders and not self._neighbours.status().is_level
+        return node_id in self._roster.enodes or any(enode.node_id == node_id for enode in self._static)
 
     def _known_enodes(self) -> list[Enode]:
         return [*self._roster.enodes.values(), *self._static]
@@ -317,7 +326,9 @@ class Node:
     def drop_peer(self, node_id: bytes, reason: str, *, is_fault: bool) -> None:
         """End the session with a peer (``Neighbours``' port)."""
         self._log.warning("peer dropped", peer=self._name(node_id), reason=reason)
-        self._network.disconnect(node_id, goodbye_reason(is_fault), reason, HOLD_OFF_S if is_fault else 0.0)
+        self._network.disconnect(
+            node_id, goodbye_reason(is_fault), reason, HOLD_OFF_S if is_fault else USELESS_HOLD_OFF_S
+        )
 
     def _upon_session(self, session: Session) -> None:
         self._neighbours.upon_session(session)
@@ -417,8 +428,8 @@ class Node:
 
     def sync_progress(self) -> SyncProgress | None:
         """Return the progress while catching up."""
-        follow = self._neighbours.status()
-        return None if follow.highest <= follow.head + 1 else SyncProgress(follow.start, follow.head, follow.highest)
+        follow, highest = self._neighbours.status(), self._highest()
+        return None if highest <= follow.head + 1 else SyncProgress(follow.start, follow.head, highest)
 
     def round(self) -> int | None:
         """Return the round of the height being decided."""

@@ -138,6 +138,10 @@ class Follower:
             is_level=self._is_level,
         )
 
+    def claims(self) -> tuple[int, ...]:
+        """Return the height that each peer claims: unverified."""
+        return tuple(self._crowd.heights())
+
     # -- what happens ------------------------------------------------------------------------------------------------
 
     def upon_joined(self, node_id: bytes, status: Status, now_s: float) -> list[Effect]:
