@@ -159,6 +159,7 @@ class RpcGateway:
         return {
             "status": "level" if status.sync_progress() is None else "catching up",
             "height": self._backend.head.number,
+            "headAgeSeconds": max(0, int(time.time()) - self._backend.head.timestamp),
             "peers": len(status.peers()),
             "chainId": quantity(self._backend.ledger.genesis.spec.chain_id),
         }
