@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,8 +72,8 @@ class NodeProcess:
         try:
             with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310 - http
                 answer = json.load(response)
-        except (OSError, ValueError):
-            return None
+        except (OSError, ValueError, HTTPException):
+            return None  # it is not up, or was killed while it answered
         return answer.get("result") if isinstance(answer, dict) else None
 
     def height(self) -> int | None:

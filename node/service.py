@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -49,6 +50,7 @@ from cocket.node.worker import BlockWorker
 
 BUILD_SHARE = 0.25  # of the base round timeout: the proposer's time to make a block
 HOLD_OFF_S = 30.0  # a peer that broke the protocol is not let in again for so long
+STALL_REMINDER_S = 60.0  # at most so long between two lines that say that no block comes
 USELESS_HOLD_OFF_S = 5.0  # nor one that claims what it does not serve
 
 
@@ -86,6 +88,8 @@ class Node:
         self._ready: set[bytes] = set()
         self._told = self.ledger.head.number
         self._stopping = asyncio.Event()
+        self._stall: asyncio.TimerHandle | None = None
+        self._told_at_s = self._loop.time()
         self._fault: NodeFault | None = None
         self._validator: Validator | None = None
         self._timers: LoopTimers | None = None
@@ -172,6 +176,7 @@ class Node:
                 self._validator.start(head, self.ledger.validators_after(head))
                 if self._validator.status().is_watching:
                     self._log.warning("watching only: the signing journal is missing or older than the chain")
+            self._watch_for_stall()
             await self._stopping.wait()
         finally:
             await self._close()
@@ -183,6 +188,8 @@ class Node:
         self._stopping.set()
 
     async def _close(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
         if self._timers is not None:
             self._timers.cancel_all()
         await self._rpc.stop()
@@ -260,6 +267,7 @@ class Node:
         if header.number <= self._told or header.number != head.number:
             return
         self._told = header.number
+        self._watch_for_stall()
         head_hash = self.ledger.head_hash
         self._log.info(
             "block",
@@ -284,6 +292,34 @@ class Node:
         """Return the height of the network as far as f of its peers cannot make it up."""
         validators = 1 if self._validator is None else self._validator.status().validators
         return self._neighbours.likely_highest(faults_max(validators))
+
+    def _watch_for_stall(self) -> None:
+        """Begin to wait for the next block; an operator hears when it does not come."""
+        if self._stall is not None:
+            self._stall.cancel()
+        self._told_at_s = self._loop.time()
+        spec = self.ledger.genesis.spec
+        # A missing proposer costs one round; a second one, or a lost quorum, is worth a line.
+        self._stall = self._loop.call_later(2.0 * spec.request_timeout_s + spec.block_period_s, self._upon_stall)
+
+    def _upon_stall(self) -> None:
+        waited_s = self._loop.time() - self._told_at_s
+        head = self.ledger.head
+        reached = {self._roster.address_of(node_id) for node_id in self._ready}
+        own = () if self._signer is None else (self._signer.address,)
+        try:
+            validators = [address for address in self.ledger.validators_after(head) if address not in own]
+        except Refused as error:
+            self._log.error("validators not read", height=head.number, reason=str(error))
+            validators = []
+        self._log.warning(
+            "no block comes",
+            seconds=round(waited_s),
+            height=head.number,
+            round=self.round(),
+            missing=sorted(self._country(v) for v in validators if v not in reached),
+        )
+        self._stall = self._loop.call_later(min(waited_s, STALL_REMINDER_S), self._upon_stall)
 
     # -- peers -------------------------------------------------------------------------------------------------------
 
@@ -476,8 +512,10 @@ def run_node(path: Path, *, json_log: bool = False) -> None:
             f"{settings.genesis_hash}; put the confirmed file back"
         )
     passphrase = read_passphrase(path / settings.keys.passphrase_file)
-    node_key = load_key(path / settings.keys.node, passphrase)
-    signer = KeySigner(load_key(path / settings.keys.validator, passphrase)) if settings.validates else None
+    names = [settings.keys.node, *([settings.keys.validator] if settings.validates else [])]
+    with ThreadPoolExecutor() as threads:  # scrypt works outside the interpreter's lock
+        node_key, *validator_keys = threads.map(lambda name: load_key(path / name, passphrase), names)
+    signer = KeySigner(validator_keys[0]) if validator_keys else None
 
     async def main() -> None:
         node = Node(home, settings, static, genesis, node_key, signer, log)

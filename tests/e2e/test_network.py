@@ -95,6 +95,8 @@ def test_two_of_four_halt_and_go_on_when_the_others_are_back(four: Trial) -> Non
     end = time.monotonic() + HALT_LOOK_S
     while time.monotonic() < end:
         assert max(four.heights(rest)) <= height + 1  # one that was agreed on before may still arrive
+    wait_until(lambda: "no block comes" in four["SG"].log_tail(), "the log tells of it")
+    assert "missing=['KE', 'NL']" in four["SG"].log_tail()
     raw, transaction_hash = four.transfer()
     assert four["SG"].ask("eth_sendRawTransaction", "0x" + raw.hex()) == transaction_hash
     assert four.receipt("SG", transaction_hash) is None
