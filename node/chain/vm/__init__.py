@@ -1,8 +1,9 @@
 """The Ethereum virtual machine: transactions and calls on a state, in the rules of a fork.
 
-Behind this door stands py-evm (``engine``, ``precompiles``); nothing else in the node imports ``eth.*``, and of
-py-evm's chains, headers, databases and tries nothing is used. State is read through a StateReader and comes back as a
-WriteSet; roots, blocks and stores are others'.
+Behind this door stands py-evm (``engine``, ``opcodes``, ``calls``, ``precompiles``); nothing else in the node imports
+``eth.*``, and of py-evm's chains, headers, databases and tries nothing is used. State is read through a StateReader
+and comes back as a WriteSet; roots, blocks and stores are others'. A thread that executes needs a stack of 1 MiB, for
+1,024 calls within calls.
 
 ====================  ==========================================================================
 BlockExecution        a block's transactions, one after the other, with receipts and a write set
