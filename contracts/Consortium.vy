@@ -5,8 +5,9 @@
 @notice The customs authorities: who they are, with which keys, in which standing; what they decide by vote; whose validators
         seal blocks; who may connect, transact and deploy.
 
-        One authority, one vote. A decision needs more than half of all active authorities; one about membership at least two
-        thirds. To abstain is not to agree. Suspended authorities neither vote nor count, and a vote given before a suspension
+        One authority, one vote. A decision about membership, about an authority's keys, or about what a name in the Directory
+        means needs at least two thirds of all active authorities: each of these could take every validator's seat. One about a
+        code list or a parameter needs more than half. To abstain is not to agree. Suspended authorities neither vote nor count, and a vote given before a suspension
         does not count while it lasts. The subject of a proposal counts and may vote. A proposal lives for a period, then
         expires; until then, what has passed stays passed.
 
@@ -214,7 +215,7 @@ def __init__(
 @external
 def proposeAdmission(country: bytes2, keys: Keys) -> uint256:
     """
-    @notice Propose to admit a country's authority with these keys. Two thirds.
+    @notice Propose to admit a country's authority with these keys; endpoints are printable ASCII. Two thirds.
     """
     self._check_country(country)
     assert self.country_owners[country] == 0, "consortium: country is a member"
@@ -260,7 +261,7 @@ def proposeWithdrawal(authority: uint256, reason: uint16) -> uint256:
 @external
 def proposeKeys(authority: uint256, keys: Keys) -> uint256:
     """
-    @notice Propose to replace all keys of an authority. More than half. The old record stays, with its dates.
+    @notice Propose to replace all keys of an authority. Two thirds. The old record stays, with its dates.
     """
     self._require_member(authority)
     proposal: Proposal = self._draft(KEYS, authority)
@@ -271,7 +272,7 @@ def proposeKeys(authority: uint256, keys: Keys) -> uint256:
 @external
 def proposeEntry(name: bytes32, target: address) -> uint256:
     """
-    @notice Propose what a name in the Directory shall mean. More than half.
+    @notice Propose what a name in the Directory shall mean. Two thirds.
     """
     assert name != empty(bytes32) and target != empty(address), "consortium: zero name or target"
     assert name != names.CONSORTIUM, "consortium: fixed name"
@@ -709,7 +710,7 @@ def _decide(proposal: uint256):
 @internal
 @pure
 def _suffices(kind: uint8, approvals: uint256, active: uint256) -> bool:
-    if kind <= WITHDRAWAL:
+    if kind <= ENTRY:
         return 3 * approvals >= 2 * active
     return 2 * approvals > active
 
@@ -815,7 +816,7 @@ def _record_keys(keys: Keys) -> uint256:
     assert len(keys.nodes) != 0, "consortium: no node"
     for node: Node in keys.nodes:
         assert node.id_x != empty(bytes32) and node.id_y != empty(bytes32), "consortium: zero node"
-        assert len(node.endpoint) != 0, "consortium: no endpoint"
+        self._check_endpoint(node.endpoint)
     keys_id: uint256 = self.keys_count + 1
     self.keys_count = keys_id
     self.keys_records[keys_id] = keys
@@ -937,6 +938,16 @@ def _check_country(country: bytes2):
     for bits: uint256 in [0, 8]:
         letter: uint256 = (letters >> bits) & 255
         assert letter >= 65 and letter <= 90, "consortium: not a country"
+
+
+@internal
+@pure
+def _check_endpoint(endpoint: String[64]):
+    assert len(endpoint) != 0, "consortium: no endpoint"
+    text: Bytes[64] = convert(endpoint, Bytes[64])
+    for i: uint256 in range(len(text), bound=64):
+        letter: uint256 = convert(slice(text, i, 1), uint256)
+        assert letter >= 33 and letter <= 126, "consortium: endpoint"
 
 
 @internal

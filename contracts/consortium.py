@@ -39,7 +39,7 @@ class Status(IntEnum):
 
 
 class ProposalKind(IntEnum):
-    """What a proposal would do. The first four are about membership and need two thirds, the others more than half."""
+    """What a proposal would do. Up to ENTRY it needs two thirds, CODE_LIST and PARAMETER more than half."""
 
     NONE = 0
     ADMISSION = 1
@@ -348,8 +348,8 @@ def keys_tuple(keys: Keys) -> tuple[object, ...]:
 def _node_tuple(node: Node) -> tuple[bytes, bytes, str]:
     if len(node.node_id) != 64:
         raise MalformedValue(f"node_id: {len(node.node_id)} bytes, expected 64 (a public key without its prefix)")
-    if not (node.endpoint.isascii() and node.endpoint.isprintable() and 1 <= len(node.endpoint) <= ENDPOINT_BYTES_MAX):
-        raise MalformedValue(f"endpoint: {node.endpoint!r}, expected host:port of 1 to {ENDPOINT_BYTES_MAX} characters")
+    if not 1 <= len(node.endpoint) <= ENDPOINT_BYTES_MAX or not all("!" <= letter <= "~" for letter in node.endpoint):
+        raise MalformedValue(f"endpoint: {node.endpoint!r}, expected host:port, 1 to {ENDPOINT_BYTES_MAX} of ! to ~")
     return node.node_id[:32], node.node_id[32:], node.endpoint
 
 

@@ -195,7 +195,7 @@ def _validate_endpoint(endpoint: str, what: str) -> None:
         raise InvalidRecord(
             f"{what}: endpoint {endpoint[:80]!r}; expected host:port of at most {ENDPOINT_BYTES_MAX} characters"
         )
-    if any(character.isspace() or character in "/@?#" for character in host):
+    if any(not "!" <= character <= "~" or character in "/@?#" for character in host):
         raise InvalidRecord(f"{what}: endpoint {endpoint[:80]!r} is not host:port")
 
 

@@ -193,15 +193,14 @@ def address(label: str) -> bytes:
 
 def keys_of(label: str, *, node_count: int = 2, **changes: object) -> Keys:
     """Give a keys record whose keys all come from a label."""
+    name = label.lower().replace(" ", "-")
     record: dict[str, object] = {
         "admin": address(f"{label} admin"),
         "validator": address(f"{label} validator"),
         "seal_certificate": bytes(keccak_256(f"{label} seal".encode()).digest()),
         "encryption_suite": 1,
         "encryption_key": keccak_256(f"{label} encryption".encode()).digest() * 38,
-        "nodes": tuple(
-            Node(public_key(f"{label} node {i}"), f"{i}.{label.lower()}.example:30303") for i in range(node_count)
-        ),
+        "nodes": tuple(Node(public_key(f"{label} node {i}"), f"{i}.{name}.example:30303") for i in range(node_count)),
     }
     return Keys(**(record | changes))  # type: ignore[arg-type]
 

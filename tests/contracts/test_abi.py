@@ -144,6 +144,14 @@ def test_short_hashes_are_not_padded_in_silence():
         certificates.anchor(root=b"\1" * 31, depth=4, kind=1, valid_from=0, valid_to=1)
 
 
+@pytest.mark.parametrize("endpoint", ["", "a b:1", "a\n:1", "\x7f:1", "é:1", "a" * 65])
+def test_endpoints_are_printable_ascii(endpoint):
+    node = consortium.Node(b"\1" * 64, endpoint)
+    record = consortium.Keys(b"\1" * 20, b"\2" * 20, bytes(32), 1, b"\3", (node,))
+    with pytest.raises(MalformedValue, match="endpoint"):
+        consortium.propose_admission(country="FR", keys=record)
+
+
 def test_selectors_that_others_have_fixed():
     functions = interface("Consortium").functions
     assert functions["getValidators"].selector.hex() == "b7ab4db5"  # Besu's

@@ -144,14 +144,14 @@ def test_one_authority_alone_decides_at_once():
         (consortium.propose_admission(country="DE", keys=keys_of("DE")), 4),
         (consortium.propose_suspension(authority=5, reason=1), 4),
         (consortium.propose_withdrawal(authority=5, reason=1), 4),
-        (consortium.propose_keys(authority=5, keys=keys_of("FR 2")), 3),
-        (consortium.propose_entry(name="Measures", target=participants.ADDRESS), 3),
+        (consortium.propose_keys(authority=5, keys=keys_of("FR 2")), 4),
+        (consortium.propose_entry(name="Measures", target=participants.ADDRESS), 4),
         (consortium.propose_code_list(name="HS", edition=b"\1" * 32), 3),
         (consortium.propose_parameter(parameter=Parameter.SPACING_BLOCKS, amount=9), 3),
     ],
     ids=["admission", "suspension", "withdrawal", "keys", "entry", "code list", "parameter"],
 )
-def test_of_five_membership_needs_four_and_the_rest_three(data, needed):
+def test_of_five_what_could_take_seats_needs_four_and_the_rest_three(data, needed):
     ledger = found(founding(["NL", "KE", "SG", "BR", "FR"]))
     ledger.pass_blocks(SPACING_BLOCKS)
     decide(ledger, [*ADMINS, FR][: needed - 1], data)
@@ -227,6 +227,20 @@ def test_keys_records_are_refused_when_parts_are_missing(ledger, encryption_key,
     record = (address("a"), address("b"), bytes(32), 1, encryption_key, nodes)
     with refused(f"consortium: {reason}"):
         ledger.consortium(NL, interface("Consortium").call("proposeAdmission", b"FR", record))
+
+
+@pytest.mark.parametrize("letter", [0x00, 0x09, 0x1B, 0x20, 0x21, 0x7E, 0x7F, 0x80, 0xFF])
+def test_endpoints_are_printable_ascii(ledger, letter):
+    data = consortium.propose_admission(country="FR", keys=keys_of("FR"))
+    endpoint = b"0.fr.example:30303"
+    assert data.count(endpoint) == 1
+    for position in (0, len(endpoint) - 1):
+        changed = data.replace(endpoint, endpoint[:position] + bytes([letter]) + endpoint[position + 1 :])
+        if 0x21 <= letter <= 0x7E:
+            ledger.copy().consortium(NL, changed)
+        else:
+            with refused("consortium: endpoint"):
+                ledger.consortium(NL, changed)
 
 
 def test_numbers_are_bounded(ledger):

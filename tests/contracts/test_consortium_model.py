@@ -144,7 +144,7 @@ class Model:
         active = self.active()
 
         def suffices(votes):
-            return 3 * votes >= 2 * len(active) if proposal.kind <= WITHDRAWAL else 2 * votes > len(active)
+            return 3 * votes >= 2 * len(active) if proposal.kind <= ProposalKind.ENTRY else 2 * votes > len(active)
 
         if suffices(len(proposal.yes & active)):
             proposal.status = ProposalStatus.PASSED

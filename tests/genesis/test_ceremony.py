@@ -176,7 +176,7 @@ def test_a_broken_signature_is_refused(field: str, value: str, parameters: Param
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["", "host", "host:0", "host:70000", "ho st:1", "host/x:1", "h" * 70 + ":1", "hőst:1"]
+    "endpoint", ["", "host", "host:0", "host:70000", "ho st:1", "ho\x01st:1", "host/x:1", "h" * 70 + ":1", "hőst:1"]
 )
 def test_an_endpoint_must_be_host_and_port(
     endpoint: str, keys: dict[str, ceremony.AuthorityKeys], parameters: Parameters
