@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 from command import cocket, done, refused
+from founding.founders import PASSPHRASE, make_home, make_parameters
 from office import END_DAY, FIRST_DAY, Office
+
+from cocket.cli.authority import keys_of
+from cocket.contracts import consortium
+from cocket.genesis import ceremony
+from cocket.genesis.canonical import encode_canonical
 
 
 def node(office: Office) -> tuple[str, str]:
@@ -109,6 +115,54 @@ def test_a_parameter_changes_by_more_than_half(office: Office) -> None:
     assert refused(3, "authority", "execute", number, *office.home("SG"))
     assert refused(3, "authority", "vote", 999, "--for", *office.home("SG"))
     assert proposal(office, number)["approvals"] == [2, 3, 4]
+
+
+def test_voters_see_what_would_be_recorded(office: Office, tmp_path: Path) -> None:
+    keys = ceremony.open_keys(make_home(tmp_path, "FR"), PASSPHRASE)
+    record = ceremony.record(keys, make_parameters("FR"), "FR", "fr.example:30303")
+    file = tmp_path / "FR.record.json"
+    file.write_bytes(encode_canonical(record))
+    admission = done("authority", "propose", "admit", file, *office.home("KE"))["proposal"]
+    entry = proposal(office, admission)
+    assert (entry["kind"], entry["country"], entry["standing"]) == ("admission", "FR", "open")
+    _, recorded = keys_of(record)
+    node_id = recorded.nodes[0].node_id.hex()
+    assert entry["keys"] == {
+        "admin": "0x" + recorded.admin.hex(),
+        "validator": "0x" + recorded.validator.hex(),
+        "seal_certificate": "0x" + recorded.seal_certificate.hex(),
+        "encryption_suite": recorded.encryption_suite,
+        "encryption_key": "0x" + recorded.encryption_key.hex(),
+        "nodes": [{"node_id": "0x" + node_id, "endpoint": "fr.example:30303"}],
+    }
+    wanted = [
+        f"proposal {admission} would record for FR:",
+        f"  admin      0x{recorded.admin.hex()}",
+        f"  validator  0x{recorded.validator.hex()}",
+        f"  node       {node_id[:16]}...{node_id[-16:]} at fr.example:30303",
+    ]
+    lines = cocket("authority", "proposals", *node(office)).out.splitlines()
+    at = lines.index(wanted[0])
+    assert lines[at : at + 4] == wanted
+    # New keys of a member are shown with whose they would be; what was decided is no longer announced.
+    admin = ceremony.open_keys(office.homes["NL"], PASSPHRASE).admin
+    office.client.send(admin, consortium.ADDRESS, consortium.propose_keys(authority=3, keys=recorded))
+    replacement = int(str(admission)) + 1
+    entry = proposal(office, replacement)
+    assert (entry["kind"], entry["country"], entry["about"]) == ("keys", "NL", "authority 3")
+    assert f"proposal {replacement} would record for NL:" in cocket("authority", "proposals", *node(office)).out
+    for number in (admission, replacement):
+        for country in ("BR", "SG"):
+            done("authority", "vote", number, "--against", *office.home(country))
+        assert proposal(office, number)["standing"] == "rejected"
+        assert isinstance(proposal(office, number)["keys"], dict)
+    assert "would record" not in cocket("authority", "proposals", *node(office)).out
+
+
+def test_a_proposal_without_keys_shows_none(office: Office) -> None:
+    number = done("authority", "propose", "parameter", "proposal-period", 1_500_000, *office.home("KE"))["proposal"]
+    assert "keys" not in proposal(office, number)
+    assert "would record" not in cocket("authority", "proposals", *node(office)).out
 
 
 def test_only_authorities_propose_and_vote(office: Office) -> None:
