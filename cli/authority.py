@@ -1,5 +1,6 @@
 """``cocket authority``: the consortium's members, what they propose and vote on, and their validator seats."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from cocket.genesis.record import Record
 
 KINDS = ("suspend", "reinstate", "withdraw")
+PASSED = "passed, to be executed"
+UNDECIDED = ("open", PASSED)
+NODE_ID_SHOWN = 8  # bytes at each end of a node id: enough to compare by eye; --json has all of it
 PARAMETERS = {"spacing-blocks": 1, "proposal-period": 2, "participants-deploy": 3}
 
 
@@ -24,7 +28,8 @@ PARAMETERS = {"spacing-blocks": 1, "proposal-period": 2, "participants-deploy": 
 def authority() -> None:
     """List authorities; propose, vote on and execute changes; take a validator seat.
 
-    One authority, one vote. Membership needs two thirds of the active authorities, anything else more than half.
+    One authority, one vote. Membership, keys and directory entries need two thirds of the active authorities; anything
+    else more than half.
     """
 
 
@@ -69,12 +74,13 @@ def list_authorities(node_url: str, as_json: bool) -> None:
 @node_option
 @json_option
 def proposals(node_url: str, as_json: bool) -> None:
-    """List the proposals and how they stand."""
+    """List the proposals and how they stand, and what those still open would record as an authority's keys."""
     from cocket.contracts import consortium
 
     client = NodeClient(node_url)
     now_s = client.block_time_s(client.block_number())
     found: list[dict[str, object]] = []
+    records: list[str] = []
     for number in range(1, client.view(consortium.ADDRESS, consortium.proposal_count()) + 1):
         made = client.view(consortium.ADDRESS, consortium.proposal(number))
         found.append(
@@ -88,6 +94,12 @@ def proposals(node_url: str, as_json: bool) -> None:
                 "expires_at": made.expires_at,
             }
         )
+        if made.keys_id:
+            keys = client.view(consortium.ADDRESS, consortium.keys(made.keys_id))
+            country = made.country or client.view(consortium.ADDRESS, consortium.authority(made.authority)).country
+            found[-1] |= {"country": country, "keys": dataclasses.asdict(keys)}
+            if found[-1]["standing"] in UNDECIDED:
+                records += [f"proposal {number} would record for {country}:", *record_sentences(keys)]
     rows = [
         [
             str(entry["proposal"]),
@@ -99,7 +111,7 @@ def proposals(node_url: str, as_json: bool) -> None:
         for entry in found
     ]
     heading = ["proposal", "kind", "about", "standing", "votes"]
-    show(as_json, {"proposals": found}, table(rows, heading) if rows else ["no proposals yet"])
+    show(as_json, {"proposals": found}, table(rows, heading) + records if rows else ["no proposals yet"])
 
 
 @authority.group()
@@ -271,7 +283,7 @@ def standing(proposal: "Proposal", now_s: int) -> str:
 
     if proposal.status in (ProposalStatus.OPEN, ProposalStatus.PASSED) and now_s >= proposal.expires_at:
         return "expired"
-    return "passed, to be executed" if proposal.status is ProposalStatus.PASSED else proposal.status.name.lower()
+    return PASSED if proposal.status is ProposalStatus.PASSED else proposal.status.name.lower()
 
 
 def subject(proposal: "Proposal") -> str:
@@ -281,6 +293,15 @@ def subject(proposal: "Proposal") -> str:
     if proposal.authority:
         return f"authority {proposal.authority}"
     return f"{proposal.name.rstrip(bytes(1)).decode('ascii', 'replace')} {proposal.amount}".strip()
+
+
+def record_sentences(keys: "Keys") -> list[str]:
+    """Return what a keys record holds, for who is to vote on it."""
+    lines = [f"  admin      0x{keys.admin.hex()}", f"  validator  0x{keys.validator.hex()}"]
+    for node in keys.nodes:
+        first, last = node.node_id[:NODE_ID_SHOWN].hex(), node.node_id[-NODE_ID_SHOWN:].hex()
+        lines.append(f"  node       {first}...{last} at {node.endpoint}")
+    return lines
 
 
 def made_by(entry: dict[str, object], votes: str) -> list[object]:

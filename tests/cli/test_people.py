@@ -11,7 +11,7 @@ from office import END_DAY, FIRST_DAY, Office
 from cocket.cli.authority import keys_of
 from cocket.contracts import consortium
 from cocket.genesis import ceremony
-from cocket.genesis.canonical import encode_canonical
+from cocket.genesis.record import encode_record
 
 
 def node(office: Office) -> tuple[str, str]:
@@ -121,7 +121,7 @@ def test_voters_see_what_would_be_recorded(office: Office, tmp_path: Path) -> No
     keys = ceremony.open_keys(make_home(tmp_path, "FR"), PASSPHRASE)
     record = ceremony.record(keys, make_parameters("FR"), "FR", "fr.example:30303")
     file = tmp_path / "FR.record.json"
-    file.write_bytes(encode_canonical(record))
+    file.write_bytes(encode_record(record))
     admission = done("authority", "propose", "admit", file, *office.home("KE"))["proposal"]
     entry = proposal(office, admission)
     assert (entry["kind"], entry["country"], entry["standing"]) == ("admission", "FR", "open")
