@@ -1,6 +1,10 @@
 """Certificates through the command line on a founded ledger: issue, show, present, use, withdraw, supersede, verify."""
 
+import contextlib
+import http.server
 import json
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -70,33 +74,49 @@ def test_a_node_of_another_chain_could_not_check(certificate: Path) -> None:
         refused(1, "authority", "list", "--node", url)
 
 
-def test_what_answers_is_no_node(certificate: Path, tmp_path: Path) -> None:
-    import http.server
-    import threading
+def test_what_answers_is_no_node(certificate: Path) -> None:
+    for body in (b"<html>", b"[]", b"{}", b"null", b'{"result": null}', b'{"result": "0xzz"}', b'{"error": 1}'):
+        with answering(lambda _method, body=body: body) as url:
+            assert url in refused(1, "status", "--node", url)
+            answer = cocket("certificate", "verify", certificate, "--node", url)
+            assert answer.code == 6, (body, answer)
 
-    class Other(http.server.BaseHTTPRequestHandler):
-        body = b"<html>"
 
+def test_a_node_that_catches_up_could_not_check(certificate: Path) -> None:
+    """It does not know the batch yet, which must not read as a no."""
+    results: dict[str, object] = {
+        "eth_syncing": {"startingBlock": "0x0", "currentBlock": "0x1", "highestBlock": "0x9"},
+        "eth_blockNumber": "0x1",
+    }
+    with answering(lambda method: json.dumps({"id": 1, "result": results.get(method)}).encode()) as url:
+        answer = cocket("certificate", "verify", certificate, "--node", url, "--json")
+    assert answer.code == 6
+    assert "catching up (block 1 of 9)" in answer.err
+    assert answer.json()["overall"] == "could not check"
+
+
+@contextlib.contextmanager
+def answering(answer_to: Callable[[str], bytes]) -> Iterator[str]:
+    """Serve something that is no node: a method's name in, the body of an answer out; gives the URL."""
+
+    class Server(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(self.body)
+            self.wfile.write(answer_to(asked["method"]))
 
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Other) as server:
-        threading.Thread(target=server.serve_forever).start()
+    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
         try:
-            url = f"http://127.0.0.1:{server.server_port}"
-            for body in (b"<html>", b"[]", b"{}", b"null", b'{"result": null}', b'{"result": "0xzz"}', b'{"error": 1}'):
-                Other.body = body
-                assert url in refused(1, "status", "--node", url)
-                answer = cocket("certificate", "verify", certificate, "--node", url)
-                assert answer.code == 6, (body, answer)
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
+            thread.join()
 
 
 def test_a_batch_that_the_ledger_has_not_is_no(office: Office, certificate: Path, tmp_path: Path) -> None:
