@@ -20,6 +20,8 @@ MIX_HASH: Final = bytes.fromhex("63746963616c2062797a616e74696e65206661756c74207
 """The mixHash of every QBFT block ("ctical byzantine fault tolerance")."""
 
 DIFFICULTY: Final = 1
+TRANSACTION_GAS: Final = 21_000
+"""What every transaction costs at least before refunds (Yellow Paper, appendix G)."""
 GAS_LIMIT_MIN: Final = 5_000
 GAS_LIMIT_DIVISOR: Final = 1_024
 CLOCK_DRIFT_S: Final = 1
@@ -48,11 +50,26 @@ def validate_header(
     _validate_validators(header, spec, validators)
 
 
+def transactions_max(header: Header) -> int:
+    """Return how many transactions can have used the gas that a header states: a bound before any byte is hashed.
+
+    From London on refunds never bring one below 21,000 gas (EIP-3529 caps them at a fifth); before, they may halve it.
+    A header without a base fee counts as one from before, which is never too few.
+    """
+    return header.gas_used // (TRANSACTION_GAS // 2 if header.base_fee_per_gas is None else TRANSACTION_GAS)
+
+
 def validate_body(block: Block, fork: Fork) -> None:
     """Raise InvalidBlock if the transactions are not those of the header, or withdrawals stand where none may be.
 
-    From Shanghai on the (empty) withdrawals list may be there or not: Besu versions differ, and either is accepted.
+    More transactions than the stated gas can pay are refused before their root is computed. From Shanghai on the
+    (empty) withdrawals list may be there or not: Besu versions differ, and either is accepted.
     """
+    count, count_max = len(block.transactions), transactions_max(block.header)
+    if count > count_max:
+        raise InvalidBlock(
+            f"gas used: found {block.header.gas_used} for {count} transactions, expected at most {count_max} of them"
+        )
     root = ordered_root(block.transactions)
     if root != block.header.transactions_root:
         raise _breach("transactionsRoot", block.header.transactions_root, root)

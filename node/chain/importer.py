@@ -20,7 +20,7 @@ from cocket.node.chain.receipt import Receipt, encode_receipt, join_blooms
 from cocket.node.chain.roots import ordered_root
 from cocket.node.chain.state import apply_write_set
 from cocket.node.chain.transaction import Transaction, decode_transaction, validate_transaction
-from cocket.node.chain.vm import BlockExecution
+from cocket.node.chain.vm import BlockExecution, ExecutionAborted
 from cocket.node.consensus.seals import validate_seals
 from cocket.node.errors import InvalidBlock, InvalidTransaction, Refused
 
@@ -50,6 +50,11 @@ class StopSwitch:
             self._is_pulled = True
             if self._execution is not None:
                 self._execution.abort()
+
+    def check(self) -> None:
+        """Raise ExecutionAborted once ``pull`` was called: for work that comes before an execution."""
+        if self._is_pulled:
+            raise ExecutionAborted("check aborted: its result is no longer wanted")
 
     def attach(self, execution: BlockExecution) -> None:
         """Name the execution that ``pull`` stops."""
@@ -93,7 +98,7 @@ class Importer:
             return stored
         parent, found = self._begin(block, hash_, now_s)
         validate_seals(header, self._ledger.validators_after(parent))
-        executed = found or self._execute(block, hash_, parent, None)
+        executed = found or self._execute(block, hash_, parent, StopSwitch())
         self._ledger.commit(executed, header, sync=sync)
         self._results.clear()
         self._on_commit(executed)
@@ -107,7 +112,7 @@ class Importer:
         """
         hash_ = block_hash(block.header)
         parent, found = self._begin(block, hash_, now_s)
-        return found or self._execute(block, hash_, parent, stop)
+        return found or self._execute(block, hash_, parent, stop or StopSwitch())
 
     def _begin(self, block: Block, hash_: bytes, now_s: int | None) -> tuple[Header, ExecutedBlock | None]:
         """Return the parent and, if this very block was run before, what came of it; else check its header."""
@@ -118,14 +123,13 @@ class Importer:
         validate_header(block.header, parent, self._spec, self._ledger.validators_after(parent), now_s)
         return parent, None
 
-    def _execute(self, block: Block, hash_: bytes, parent: Header, stop: StopSwitch | None) -> ExecutedBlock:
+    def _execute(self, block: Block, hash_: bytes, parent: Header, stop: StopSwitch) -> ExecutedBlock:
         header = block.header
         validate_body(block, self._spec.fork_at(header.number, header.timestamp))
-        transactions = self._decode(block)
-        self._validate_permission(transactions, parent)
+        transactions = self._decode(block, stop)
+        self._validate_permission(transactions, parent, stop)
         execution = BlockExecution(self._ledger.context(header), self._ledger.state(parent))
-        if stop is not None:
-            stop.attach(execution)
+        stop.attach(execution)
         receipts = _apply_all(execution, transactions)
         encoded = _validate_receipts(header, execution.gas_used, receipts)
         write_set = execution.finish(block_reward(self._ledger, header))
@@ -163,11 +167,12 @@ class Importer:
             )
         return head
 
-    def _decode(self, block: Block) -> tuple[Transaction, ...]:
+    def _decode(self, block: Block, stop: StopSwitch) -> tuple[Transaction, ...]:
         header, spec = block.header, self._spec
         fork = spec.fork_at(header.number, header.timestamp)
         transactions = []
         for index, raw in enumerate(block.transactions):
+            stop.check()
             try:
                 transaction = self._known(keccak256(raw)) or decode_transaction(raw)
                 validate_transaction(transaction, spec, fork, header.base_fee_per_gas, may_be_unprotected=True)
@@ -176,13 +181,14 @@ class Importer:
             transactions.append(transaction)
         return tuple(transactions)
 
-    def _validate_permission(self, transactions: tuple[Transaction, ...], parent: Header) -> None:
+    def _validate_permission(self, transactions: tuple[Transaction, ...], parent: Header, stop: StopSwitch) -> None:
         asked: set[tuple[bytes, bool]] = set()
         for index, transaction in enumerate(transactions):
             question = (transaction.sender, transaction.to is None)
             if question in asked:
                 continue
             asked.add(question)
+            stop.check()
             try:
                 self._permission.validate(transaction, parent)
             except Refused as error:

@@ -18,6 +18,7 @@ from cocket.node.chain.header_rules import (
     next_base_fee,
     next_excess_blob_gas,
     next_gas_limit,
+    transactions_max,
     validate_body,
     validate_header,
 )
@@ -254,7 +255,7 @@ def test_excess_blob_gas_only_falls() -> None:
 
 def test_bodies() -> None:
     transactions = (b"\x02one", b"\x02two")
-    header = parent_of(SHANGHAI, transactions_root=ordered_root(transactions))
+    header = parent_of(SHANGHAI, transactions_root=ordered_root(transactions), gas_used=63_000)
     validate_body(Block(header, transactions, True), Fork.SHANGHAI)
     validate_body(Block(header, transactions, False), Fork.SHANGHAI)
     validate_body(Block(header, transactions, False), Fork.LONDON)
@@ -263,3 +264,19 @@ def test_bodies() -> None:
     for wrong in ((), transactions[::-1], transactions[:1], (*transactions, b"\x02three")):
         with pytest.raises(InvalidBlock, match="transactionsRoot: found 0x"):
             validate_body(Block(header, wrong, True), Fork.SHANGHAI)
+
+
+@pytest.mark.parametrize(("base_fee", "gas_used"), [(0, 63_000), (7, 63_000), (None, 31_500)])
+def test_more_transactions_than_the_gas_pays_are_refused_before_they_are_hashed(
+    base_fee: int | None, gas_used: int
+) -> None:
+    transactions = (b"\x02one", b"\x02two", b"\x02three")
+    header = parent_of(SHANGHAI, transactions_root=ordered_root(transactions), base_fee_per_gas=base_fee)
+    validate_body(Block(replace(header, gas_used=gas_used), transactions), Fork.SHANGHAI)
+    assert transactions_max(replace(header, gas_used=gas_used)) == 3
+    less = replace(header, gas_used=gas_used - 1)
+    with pytest.raises(InvalidBlock, match=f"found {gas_used - 1} for 3 transactions, expected at most 2"):
+        validate_body(Block(less, transactions), Fork.SHANGHAI)
+    unhashable = (b"",) * 3  # a root of empty items cannot be computed, so none was tried
+    with pytest.raises(InvalidBlock, match="gas used"):
+        validate_body(Block(less, unhashable), Fork.SHANGHAI)

@@ -11,8 +11,10 @@ from cocket.node.chain.block import Block, decode_block, encode_block
 from cocket.node.chain.extra_data import ExtraData, Vote, decode_extra_data, encode_extra_data
 from cocket.node.chain.header import Header, block_hash, commit_hash, with_round, with_seals
 from cocket.node.chain.importer import Importer, StopSwitch, UnknownParent
+from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.roots import ordered_root
 from cocket.node.chain.rules import Fork
+from cocket.node.chain.transaction import Transaction
 from cocket.node.chain.vm import ExecutionAborted
 from cocket.node.consensus.seals import sign_seal
 from cocket.node.errors import InvalidBlock
@@ -43,8 +45,8 @@ def rebuilt(chain: Chain, block: Block, **fields: object) -> Block:
 
 
 def with_transactions(chain: Chain, block: Block, *raws: bytes) -> Block:
-    """The same block with other transactions and the right root of them, sealed by a quorum."""
-    header = replace(block.header, transactions_root=ordered_root(raws))
+    """The same block with other transactions, the right root of them and gas for them, sealed by a quorum."""
+    header = replace(block.header, transactions_root=ordered_root(raws), gas_used=21_001 * len(raws))
     return chain.seal(replace(block, header=header, transactions=raws))
 
 
@@ -243,7 +245,7 @@ def test_seals_count_against_the_set_of_the_parent_s_state() -> None:
 def test_transactions_that_are_not_the_root_s_are_refused(chain: Chain) -> None:
     block = next_block(chain)
     swapped = (block.transactions[1], block.transactions[0], block.transactions[2])
-    for transactions in ((), block.transactions[:2], swapped, block.transactions * 2):
+    for transactions in ((), block.transactions[:2], swapped, (*block.transactions, block.transactions[0])):
         refuse(chain, replace(block, transactions=transactions), "transactionsRoot")
 
 
@@ -422,6 +424,55 @@ def test_a_pulled_switch_stops_an_execution(chain: Chain) -> None:
     with pytest.raises(ExecutionAborted):
         chain.importer.execute(block, None, switch)
     chain.importer.execute(block, None, StopSwitch())
+
+
+def test_more_transactions_than_the_gas_pays_are_refused_undecoded(chain: Chain) -> None:
+    """One small transaction over and over, with its right root: neither hashed nor decoded."""
+    block = chain.make()
+    raws = (b"\x02",) * 3
+    header = replace(block.header, transactions_root=ordered_root(raws), gas_used=62_999)
+    refuse(chain, chain.seal(replace(block, header=header, transactions=raws)), "gas used: found 62999 for 3")
+    header = replace(header, gas_used=63_000)
+    refuse(chain, chain.seal(replace(block, header=header, transactions=raws)), "transaction 0")
+
+
+def test_a_switch_pulled_while_a_block_is_decoded_stops_it_there(chain: Chain) -> None:
+    user = chain.users[0]
+    raws = [user.sign(RECORDER, set_slot(1, 1)) for _ in range(5)]
+    block = chain.make(*raws)
+    switch, looked = StopSwitch(), []
+
+    def look(hash_: bytes) -> Transaction | None:
+        looked.append(hash_)
+        if len(looked) == 2:
+            switch.pull()
+        return chain.pool.get(hash_)
+
+    importer = Importer(chain.ledger, chain.permission, look)
+    with pytest.raises(ExecutionAborted, match="no longer wanted"):
+        importer.execute(block, None, switch)
+    assert len(looked) == 2
+    importer.execute(block, None, StopSwitch())
+    assert len(looked) == 7
+
+
+def test_a_switch_pulled_while_permissions_are_asked_stops_it_there(chain: Chain) -> None:
+    block = next_block(chain)
+    switch, asked = StopSwitch(), []
+
+    class PullingRule(PermissionRule):
+        def validate(self, transaction: Transaction, parent: Header) -> None:
+            asked.append(transaction.sender)
+            switch.pull()
+            super().validate(transaction, parent)
+
+    importer = Importer(chain.ledger, PullingRule(chain.ledger))
+    with pytest.raises(ExecutionAborted, match="no longer wanted"):
+        importer.execute(block, None, switch)
+    assert asked == [chain.users[0].address]
+    importer = Importer(chain.ledger, PullingRule(chain.ledger))
+    importer.execute(block, None, StopSwitch())
+    assert len(asked) == 4
 
 
 def test_a_reward_goes_to_the_beneficiary_of_the_genesis() -> None:
