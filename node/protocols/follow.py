@@ -26,7 +26,11 @@ from cocket.node.protocols.eth import (
     NewBlockHashes,
     Status,
 )
-from cocket.node.protocols.lookahead import LookAhead, Slot, has_transactions_of, link_headers
+from cocket.node.protocols.lookahead import Delivered, LookAhead, Slot, link_headers
+
+_GAS_GROWTH_MAX = 4
+"""How much higher than our head's the gas limit of a block in the look-ahead can be: 512 steps of less than 1/1024 come
+to 1.65, and the London block doubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class Follower:
     ) -> None:
         self._head_number = self._start = head.number
         self._head_hash = head_hash
+        self._head_gas_limit = head.gas_limit
         self._limits = limits or FollowLimits()
         self._number_of = number_of
         self._crowd = Crowd()
@@ -201,7 +206,7 @@ class Follower:
     def upon_head(self, head: Header, head_hash: bytes, now_s: float) -> list[Effect]:
         """Our head moved, by an import or by consensus."""
         if head.number > self._head_number:
-            self._head_number, self._head_hash = head.number, head_hash
+            self._head_number, self._head_hash, self._head_gas_limit = head.number, head_hash, head.gas_limit
             self._look_ahead.drop_through(head.number)
             first = self._look_ahead.first
             if first is not None and first.header.parent_hash != head_hash:
@@ -276,7 +281,14 @@ class Follower:
         for header, hash_ in zip(headers, hashes, strict=True):
             tip_number, tip_hash = self._tip
             if header.number == tip_number + 1 and header.parent_hash == tip_hash and self._room:
+                self._validate_gas(header)
                 self._look_ahead.append(header, hash_, peer.node_id)
+
+    def _validate_gas(self, header: Header) -> None:
+        """Raise PeerError if a header states gas that no block so near our head can have: it bounds what we hash."""
+        gas_max = min(header.gas_limit, _GAS_GROWTH_MAX * self._head_gas_limit)
+        if header.gas_used > gas_max:
+            raise PeerError(f"block {header.number}: found {header.gas_used} gas used, expected at most {gas_max}")
 
     def _take_bodies(self, peer: FollowedPeer, message: BlockBodies) -> list[Effect] | None:
         asked = peer.claim(message.request_id, GetBlockBodies)
@@ -298,8 +310,9 @@ class Follower:
 
     def _match(self, waiting: Iterable[Slot], transactions: tuple[bytes, ...], node_id: bytes) -> Slot:
         """Return the next slot asked for whose root these transactions have; those passed over are lacking."""
+        delivered = Delivered(transactions)
         for slot in waiting:
-            if has_transactions_of(slot.header, transactions):
+            if delivered.is_of(slot.header):
                 return slot
             if slot.source == node_id:
                 break
@@ -312,7 +325,8 @@ class Follower:
         tip_number, tip_hash = self._tip
         is_next = header.number == tip_number + 1 and header.parent_hash == tip_hash
         if is_next and self._room and header.number <= self._head_number + self._limits.announced_ahead_max:
-            if not has_transactions_of(header, block.transactions):
+            self._validate_gas(header)
+            if not Delivered(block.transactions).is_of(header):
                 raise PeerError(f"new block {header.number}: the transactions are not those of its header")
             self._look_ahead.append(header, block_hash(header), peer.node_id, block.body)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from cocket.node.chain.block import Block, Body
 from cocket.node.chain.hashing import EMPTY_ROOT
 from cocket.node.chain.header import Header, block_hash
+from cocket.node.chain.header_rules import transactions_max
 from cocket.node.chain.roots import ordered_root
 from cocket.node.errors import PeerError
 
@@ -57,9 +58,26 @@ def link_headers(headers: Sequence[Header], anchor_number: int, anchor_hash: byt
     return hashes
 
 
-def has_transactions_of(header: Header, transactions: Sequence[bytes]) -> bool:
-    """Say whether these are the transactions that a header commits to."""
-    return ordered_root(transactions) == header.transactions_root
+class Delivered:
+    """Transactions that a peer sent, before it is known which header they belong to.
+
+    Their root is computed at most once, and not at all while there are more than a header's gas can pay: a peer may
+    send millions of single bytes in one message, and this runs on the event loop.
+    """
+
+    __slots__ = ("_root", "_transactions")
+
+    def __init__(self, transactions: Sequence[bytes]) -> None:
+        self._transactions = transactions
+        self._root: bytes | None = None
+
+    def is_of(self, header: Header) -> bool:
+        """Say whether these are the transactions that a header commits to."""
+        if len(self._transactions) > transactions_max(header):
+            return False
+        if self._root is None:
+            self._root = ordered_root(self._transactions)
+        return self._root == header.transactions_root
 
 
 class LookAhead:

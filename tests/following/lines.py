@@ -46,7 +46,7 @@ def make_line(genesis: Header, template: Header, length: int, tag: int, start: t
             number=number,
             parent_hash=block_hash(blocks[-1].header),
             transactions_root=ordered_root(transactions),
-            gas_used=tag,
+            gas_used=21_000 * len(transactions) + tag,
         )
         blocks.append(Block(header, transactions, True))
     return Line(tuple(blocks))
@@ -58,6 +58,7 @@ def make_fat(line: Line, length: int) -> Line:
     for number in range(1, length):
         transactions = (b"\x02" + number.to_bytes(2, "big") + bytes(100_000),)
         root = ordered_root(transactions)
-        header = replace(line.header(number), parent_hash=block_hash(blocks[-1].header), transactions_root=root)
+        parent_hash = block_hash(blocks[-1].header)
+        header = replace(line.header(number), parent_hash=parent_hash, transactions_root=root, gas_used=21_000)
         blocks.append(Block(header, transactions, True))
     return Line(tuple(blocks))

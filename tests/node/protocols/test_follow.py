@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +10,8 @@ from following.lines import Line, make_fat
 
 from cocket.node.chain.block import Body
 from cocket.node.chain.fork_id import ForkId
+from cocket.node.chain.roots import ordered_root
+from cocket.node.protocols import lookahead
 from cocket.node.protocols.eth import (
     BlockBodies,
     BlockHeaders,
@@ -523,6 +525,57 @@ def test_unknown_peers_are_ignored(line: Line) -> None:
     assert play.follower.upon_headers(b"who", BlockHeaders(1, ()), 0) == []
     assert play.follower.upon_gone(b"who", 0) == []
     assert play.follower.upon_new_block(b"who", NewBlock(line[1], 1), 0) == []
+
+
+# -- what is hashed at all ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("gas_used", "is_taken"), [(42_000, True), (41_999, False)])
+def test_new_block_with_more_transactions_than_its_gas_pays_is_not_hashed(
+    line: Line, gas_used: int, is_taken: bool
+) -> None:
+    block = line[2]
+    assert len(block.transactions) == 2
+    announced = replace(block, header=replace(block.header, gas_used=gas_used))
+    peer = Peer("a", line, 1)
+    play = Play(line).join(peer).run()
+    play.is_importing = False
+    play.take(play.follower.upon_new_block(peer.node_id, NewBlock(announced, 1), 0))
+    assert [reason for _, reason, _ in play.drops] == (
+        [] if is_taken else ["new block 2: the transactions are not those of its header"]
+    )
+
+
+def test_root_of_a_body_is_computed_once_for_all_blocks_asked_for(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def counted(items: Sequence[bytes]) -> bytes:
+        sizes.append(len(items))
+        return ordered_root(items)
+
+    monkeypatch.setattr(lookahead, "ordered_root", counted)
+    headers = [line.header(number) for number in range(1, 10)]
+    wrong = lookahead.Delivered((b"\x02other",))
+    assert not any(wrong.is_of(header) for header in headers)
+    assert sizes == [1]
+    many = lookahead.Delivered((b"\x02",) * 3)
+    assert not any(many.is_of(header) for header in headers)
+    assert sizes == [1]
+    assert lookahead.Delivered(line[2].transactions).is_of(line.header(2))
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_gas_that_no_block_near_the_head_can_have_costs_the_session(line: Line, excess: int) -> None:
+    limit = line.header(0).gas_limit
+    peer = Peer("a", line, 0)
+    for gas_limit, gas_used in ((limit, limit + excess), (100 * limit, 4 * limit + excess)):
+        header = replace(line.header(1), gas_limit=gas_limit, gas_used=gas_used)
+        play = Play(line).join(peer)
+        play.is_importing = False
+        block = replace(line[1], header=header)
+        play.take(play.follower.upon_new_block(peer.node_id, NewBlock(block, 1), 0))
+        assert [is_fault for _, _, is_fault in play.drops] == [True] * excess
+        assert all("gas used, expected at most" in reason for _, reason, _ in play.drops)
 
 
 # -- bounds -----------------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ BREACHES: list[tuple[Change, str]] = [
     (lambda chain, block: chain.seal(block, [bytes([7]) * 32] * 3), "seal"),
     (resealed(state_root=bytes(32)), "state root"),
     (resealed(receipts_root=bytes(32)), "receipts root"),
-    (resealed(gas_used=1), "gas used"),
+    (resealed(gas_used=21_001), "gas used"),
     (resealed(timestamp=1), "timestamp"),
     (resealed(coinbase=bytes(20)), "coinbase"),
     (resealed(difficulty=2), "difficulty"),
