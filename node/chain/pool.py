@@ -33,6 +33,11 @@ class PoolLimits:
     find room. Queued transactions may never run, so they get a quarter. A transaction of 128 KiB carries the largest
     initcode; geth and Besu relay no larger ones. What could not run for some hours leaves, so that gaps that nobody
     fills do not wait for ever.
+
+    A full pool shuts nobody out, as gas may be free and one participant may hold many keys: the next transaction of a
+    sender with nothing pending takes its room from the sender that holds the most bytes (of equals, the one that came
+    last), if that is more than it brings itself. That sender's highest nonces leave, with a reason. So an authority's
+    small transaction always finds room, and equals do not push each other out in turns.
     """
 
     bytes_max: int = 64 * 1024 * 1024
@@ -207,11 +212,17 @@ class Pool:
             raise Refused(
                 f"pool: {sender.bytes} bytes of this sender wait, at most {limits.sender_bytes_max} are taken"
             )
+        giver = None
         if self._bytes + size > limits.bytes_max:
-            raise Refused(f"pool: {self._bytes} bytes wait, at most {limits.bytes_max} may: try again later")
+            has_claim = transaction.nonce == sender.nonce == sender.pending_end
+            giver = self._largest_sender() if has_claim else None
+            if giver is None or giver.bytes <= size:
+                raise Refused(f"pool: {self._bytes} bytes wait, at most {limits.bytes_max} may: try again later")
         is_queued = transaction.nonce > sender.pending_end
         if is_queued and self._queued_bytes + size > limits.queued_bytes_max:
             raise Refused(f"pool: {self._queued_bytes} bytes wait behind gaps: send nonce {sender.pending_end}")
+        if giver is not None:
+            self._take_room(giver, size)
         if old is not None:
             self._forget(old.transaction, "replaced by one that pays more")
         arrival = old.arrival if old else self._next_arrival()
@@ -222,6 +233,23 @@ class Pool:
         self._drops.pop(transaction.hash, None)
         self._bytes += size
         self._queued_bytes += sender.queued_bytes - before
+
+    def _largest_sender(self) -> SenderQueue | None:
+        """Return who holds the most bytes; of equals, whose first transaction came last."""
+
+        def share(sender: SenderQueue) -> tuple[int, int]:
+            return sender.bytes, next(iter(sender.entries.values())).arrival
+
+        return max(self._senders.values(), key=share, default=None)
+
+    def _take_room(self, giver: SenderQueue, size: int) -> None:
+        """Drop a sender's highest nonces until ``size`` bytes fit; it holds more than that, so it alone is enough."""
+        address = next(iter(giver.entries.values())).transaction.sender
+        for nonce in sorted(giver.entries, reverse=True):
+            if self._bytes + size <= self._limits.bytes_max:
+                break
+            self._remove(giver.entries[nonce].transaction, "the pool is full, and its sender holds the most of it")
+        self._settle(address)
 
     def _next_arrival(self) -> int:
         self._arrivals += 1

@@ -277,9 +277,73 @@ def test_the_whole_pool_is_bounded(chain: Chain) -> None:
         pool.add(raw)
     with pytest.raises(Refused, match="try again later"):
         pool.add(record(chain.users[2], nonce=0))
+    with pytest.raises(Refused, match="try again later"):
+        pool.add(record(chain.users[0], nonce=1))
     pool.drop(keccak256(first[0]), "for room")
     pool.add(record(chain.users[2], nonce=0))
     assert pool.size_bytes() <= 400
+
+
+def test_a_full_pool_takes_the_next_transaction_of_who_has_none_from_who_holds_the_most(chain: Chain) -> None:
+    spammer, other, authority, late = chain.users
+    size = len(record(spammer, nonce=0))
+    pool = Pool(chain.ledger, chain.permission, PoolLimits(bytes_max=5 * size))
+    spam = [record(spammer) for _ in range(4)]
+    quiet = record(other)
+    for raw in (*spam, quiet):
+        pool.add(raw)
+    for refused in (record(spammer, nonce=4), record(other, nonce=1), record(authority, nonce=1)):
+        with pytest.raises(Refused, match="try again later"):
+            pool.add(refused)
+    suspension = record(authority, nonce=0)
+    pool.add(suspension)
+    assert pool.why(keccak256(spam[3])) == "the pool is full, and its sender holds the most of it"
+    assert hashes(pool.content()) == [keccak256(raw) for raw in (*spam[:3], quiet, suspension)]
+    pool.add(record(late, nonce=0))
+    assert pool.why(keccak256(spam[2])) is not None
+    assert pool.size_bytes() <= 5 * size
+    assert pool.status() == (5, 0)
+
+
+def test_room_for_a_large_one_is_taken_from_one_sender_and_its_gaps_first(chain: Chain) -> None:
+    spammer, other = chain.users[:2]
+    spam = [record(spammer, nonce=nonce) for nonce in (0, 1, 2, 5, 7)]
+    pool = Pool(chain.ledger, chain.permission, PoolLimits(bytes_max=sum(map(len, spam))))
+    for raw in spam:
+        pool.add(raw)
+    assert pool.status() == (3, 2)
+    large = other.sign(RECORDER, set_slot(1, 1) + bytes(len(spam[0])))
+    pool.add(large)
+    assert hashes(pool.content()) == [keccak256(raw) for raw in (*spam[:2], large)]
+    assert pool.status() == (3, 0)
+    assert pool._queued_bytes == 0
+    assert pool.size_bytes() == sum(len(transaction.raw) for transaction in pool.content())
+
+
+def test_a_gap_does_not_keep_its_own_filling_out_of_a_full_pool(chain: Chain) -> None:
+    user = chain.users[0]
+    raws = [record(user, nonce=nonce) for nonce in (0, 1, 2, 3)]
+    pool = Pool(chain.ledger, chain.permission, PoolLimits(bytes_max=sum(map(len, raws[1:]))))
+    for raw in raws[1:]:
+        pool.add(raw)
+    pool.add(raws[0])
+    assert hashes(pool.pending()) == [keccak256(raw) for raw in raws[:3]]
+    assert pool.status() == (3, 0)
+    assert pool._queued_bytes == 0
+    assert pool.size_bytes() == sum(map(len, raws[:3]))
+
+
+def test_equals_do_not_push_each_other_out(chain: Chain) -> None:
+    first, second, third = chain.users[:3]
+    raws = [record(first), record(second)]
+    pool = Pool(chain.ledger, chain.permission, PoolLimits(bytes_max=sum(map(len, raws)) + 10))
+    for raw in raws:
+        pool.add(raw)
+    with pytest.raises(Refused, match="try again later"):
+        pool.add(record(third, nonce=0))
+    small = third.sign(RECORDER, nonce=0)
+    pool.add(small)
+    assert hashes(pool.content()) == [keccak256(raws[0]), keccak256(small)]
 
 
 def test_what_is_remembered_of_drops_is_bounded(chain: Chain) -> None:
