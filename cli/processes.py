@@ -48,9 +48,9 @@ class NodeProcess:
             return False
         return True
 
-    def start(self) -> None:
-        """Start the node; ``wait_ready`` waits for it."""
-        command = [sys.executable, "-m", "cocket.cli", "node", "run", "--home", str(self.home)]
+    def start(self, *options: str) -> None:
+        """Start the node, with further options of ``node run``; ``wait_ready`` waits for it."""
+        command = [sys.executable, "-m", "cocket.cli", "node", "run", "--home", str(self.home), *options]
         with self.log.open("ab") as log:
             # A group of its own: Ctrl-C goes to the parent, which stops the nodes in order.
             self._process = subprocess.Popen(  # noqa: S603 - our own command line

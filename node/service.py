@@ -66,6 +66,8 @@ class Node:
         node_key: bytes,
         signer: Signer | None,
         log: Log,
+        *,
+        is_journal_trusted: bool = False,
     ) -> None:
         """Open the home's data; nothing listens yet.
 
@@ -118,9 +120,9 @@ class Node:
             on_fault=lambda method, error: log.error("rpc fault", method=method, error=repr(error)),
         )
         if signer is not None:
-            self._validator = self._make_validator(signer, builder)
+            self._validator = self._make_validator(signer, builder, is_journal_trusted)
 
-    def _make_validator(self, signer: Signer, builder: Builder) -> Validator:
+    def _make_validator(self, signer: Signer, builder: Builder, is_journal_trusted: bool) -> Validator:
         spec = self.ledger.genesis.spec
         self._journal = SigningJournal(self._folder.journal, self.ledger.genesis.hash, signer.address)
         self._timers = LoopTimers(self._loop, lambda timer, height, turn: self._duty().on_timer(timer, height, turn))
@@ -145,6 +147,7 @@ class Node:
             executor=executor,
             chain=self,
             observer=self,
+            is_journal_trusted=is_journal_trusted,
         )
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -175,7 +178,10 @@ class Node:
             if self._validator is not None:
                 self._validator.start(head, self.ledger.validators_after(head))
                 if self._validator.status().is_watching:
-                    self._log.warning("watching only: the signing journal is missing or older than the chain")
+                    self._log.warning(
+                        "watching only: the signing journal is missing or not as old as the chain; this node votes "
+                        "again once the others have made new blocks"
+                    )
             self._watch_for_stall()
             await self._stopping.wait()
         finally:
@@ -490,8 +496,11 @@ def client_version() -> str:
     return f"cocket/v{version('cocket')}/{sys.platform}-{platform.machine()}/python{platform.python_version()}"
 
 
-def run_node(path: Path, *, json_log: bool = False) -> None:
+def run_node(path: Path, *, json_log: bool = False, is_journal_trusted: bool = False) -> None:
     """Run the node of a home until SIGINT or SIGTERM.
+
+    ``is_journal_trusted`` is the operator's word that nothing was signed besides the journal, so that the node need not
+    watch first.
 
     :raises Refused: the home belongs to another network, validator or process.
     :raises NodeFault: settings, keys, disk or data are unusable.
@@ -518,7 +527,7 @@ def run_node(path: Path, *, json_log: bool = False) -> None:
     signer = KeySigner(validator_keys[0]) if validator_keys else None
 
     async def main() -> None:
-        node = Node(home, settings, static, genesis, node_key, signer, log)
+        node = Node(home, settings, static, genesis, node_key, signer, log, is_journal_trusted=is_journal_trusted)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, node.stop)

@@ -124,6 +124,35 @@ def test_a_port_in_use_is_named(spare: Home, which: str) -> None:
     assert str(port) in said
 
 
+# -- the signing journal -----------------------------------------------------------------------------------------------
+
+
+def test_without_its_journal_it_signs_nothing_until_the_operator_gives_his_word(lone: Trial, tmp_path: Path) -> None:
+    """Nobody else makes the block after which it could vote again, so the network of one stands still."""
+    home = copy_home(lone, tmp_path / "NL")
+    process = NodeProcess(home.path)
+    try:
+        process.start()
+        process.wait_ready(DEADLINE_S)
+        wait_until(lambda: (process.height() or 0) >= 2, "blocks")
+        process.kill()
+        (home.data / "journal").unlink()
+        process.start()
+        process.wait_ready(DEADLINE_S)
+        height = process.height()
+        assert height is not None
+        wait_until(lambda: "no block comes" in process.log_tail(), "it stands still")
+        assert "watching only" in process.log_tail()
+        assert process.height() == height
+        process.terminate()
+        assert process.wait_stopped()
+        process.start("--trust-journal")
+        process.wait_ready(DEADLINE_S)
+        wait_until(lambda: (process.height() or 0) >= height + 2, "blocks go on")
+    finally:
+        process.kill()
+
+
 # -- following ---------------------------------------------------------------------------------------------------------
 
 
