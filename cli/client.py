@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8545"
 REQUEST_TIMEOUT_S = 30
 FINAL_TIMEOUT_S = 120  # two round timeouts at their ceiling, twice over
+POLL_FIRST_S = 0.01
 POLL_S = 0.2
 LOG_RANGE_BLOCKS = 5000  # what a node answers in one eth_getLogs
 
@@ -254,6 +255,7 @@ class NodeClient:
         :raises CommandError: the time is over, or the pool dropped it; says why where the node knows.
         """
         deadline = time.monotonic() + timeout_s
+        pause_s = POLL_FIRST_S
         while True:
             final = self.find_final(transaction_hash)
             if final is not None:
@@ -266,7 +268,8 @@ class NodeClient:
                     f"transaction {_hex(transaction_hash)} is not final after {timeout_s:.0f} s; `cocket status` says "
                     "whether the network makes blocks"
                 )
-            time.sleep(POLL_S)
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, POLL_S)
 
     def logs(self, address: bytes, topics: Sequence[bytes | None], first: int, last: int) -> Iterator[LogEntry]:
         """Yield the logs of a contract in a range of blocks that match the topics (None: any), oldest first."""
