@@ -27,7 +27,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     block_period_seconds: int = 2
     request_timeout_seconds: int = 4
     request_timeout_max_seconds: int = 30
-    gas_limit: int = 30_000_000
+    gas_limit: int = 20_000_000
     per_transaction_gas_limit: int = 8_000_000
 
     def validate(self) -> None:
