@@ -23,7 +23,7 @@ from cocket.node.chain.rules import Fork
 from cocket.node.chain.state import apply_write_set
 from cocket.node.chain.transaction import Transaction
 from cocket.node.chain.vm import BlockExecution, ExecutionAborted
-from cocket.node.errors import InvalidTransaction, Refused
+from cocket.node.errors import InvalidTransaction, NodeFault, Refused
 
 # Roots and trie take about as long again as two thirds of the execution: what remains of the budget is theirs.
 _EXECUTION_SHARE = 0.6
@@ -112,6 +112,13 @@ class Builder:
                 raise
             if is_whole_share:
                 self._pool.drop(transaction.hash, f"too slow: it ran longer than {deadline_s:.3f} s")
+            return
+        except NodeFault:
+            raise
+        except Exception as error:
+            # A fault of ours that this transaction finds. It was taken back, so the block goes on without it; kept, it
+            # would stop every proposer in turn.
+            self._pool.drop(transaction.hash, f"engine fault: {error!r}")
             return
         filling.finished_senders.discard(transaction.sender)
         filling.size_bytes += len(transaction.raw)

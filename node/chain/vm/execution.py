@@ -18,7 +18,7 @@ from cocket.node.chain.vm.computation import Computation, RawLog
 from cocket.node.chain.vm.context import BlockContext, EngineState
 from cocket.node.chain.vm.engine import COMPUTATIONS
 from cocket.node.chain.vm.message import Message, TransactionContext
-from cocket.node.chain.vm.watch import ExecutionAborted, Watch
+from cocket.node.chain.vm.watch import Watch
 from cocket.node.errors import InvalidTransaction
 
 _REFUND_QUOTIENT_BERLIN: Final = 2
@@ -53,8 +53,8 @@ class BlockExecution:
         """Execute a transaction and return its receipt.
 
         InvalidTransaction when the state or the block has no room for it, ExecutionAborted when it takes longer than
-        ``deadline_s`` seconds or ``abort`` was called: both leave the state as it was, and the block can go on
-        without it.
+        ``deadline_s`` seconds or ``abort`` was called: these, and whatever else goes wrong inside, leave the state as
+        it was, and the block can go on without it.
         """
         state, context = self._state, self.context
         self._validate(transaction)
@@ -76,23 +76,24 @@ class BlockExecution:
                 access_list=transaction.access_list,
                 nonce=transaction.nonce,
             )
-        except ExecutionAborted:
+            gas_left = transaction.gas_limit - gas_used_by(computation, transaction.gas_limit, context.fork)
+            state.delta_balance(sender, gas_left * price)
+            gas_used = transaction.gas_limit - gas_left
+            state.delta_balance(context.coinbase, gas_used * (price - state.base_fee))
+            logs = logs_of(computation)
+            receipt = Receipt(
+                type=transaction.type,
+                status=int(computation.error is None),
+                cumulative_gas_used=self._gas_used + gas_used,
+                logs_bloom=bloom_of(logs),
+                logs=logs,
+            )
+            end_message(state, computation)
+        except BaseException:
             state.revert(0)
             raise
-        gas_left = transaction.gas_limit - gas_used_by(computation, transaction.gas_limit, context.fork)
-        state.delta_balance(sender, gas_left * price)
-        gas_used = transaction.gas_limit - gas_left
-        state.delta_balance(context.coinbase, gas_used * (price - state.base_fee))
-        end_message(state, computation)
         self._gas_used += gas_used
-        logs = logs_of(computation)
-        return Receipt(
-            type=transaction.type,
-            status=int(computation.error is None),
-            cumulative_gas_used=self._gas_used,
-            logs_bloom=bloom_of(logs),
-            logs=logs,
-        )
+        return receipt
 
     def finish(self, reward: tuple[bytes, int] | None = None) -> WriteSet:
         """Return what the block changed, after paying ``reward``, (beneficiary, wei), if there is one.

@@ -1,12 +1,15 @@
 import pytest
 from evm.assembler import deployer
 from ledger.chains import BOARD, RECORDER, SPINNER, Chain, FakeClock, User, set_slot
+from ledger.faults import CURSED_SLOT, FaultyLedger
 
 from cocket.node.chain import builder as builder_module
+from cocket.node.chain.builder import Builder
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import block_hash, round_of
 from cocket.node.chain.importer import StopSwitch
 from cocket.node.chain.vm import ExecutionAborted
+from cocket.node.errors import NodeFault
 
 
 def test_an_empty_pool_makes_an_empty_block() -> None:
@@ -163,3 +166,34 @@ def test_two_nodes_with_the_same_pool_make_the_same_block() -> None:
     one, other = Chain(), Chain()
     raws = [user.sign(RECORDER, set_slot(n, n)) for n, user in enumerate(one.users * 3, 1)]
     assert one.build(*raws) == other.build(*raws)
+
+
+# Faults of our own
+
+
+def test_a_transaction_on_which_the_engine_fails_is_dropped_and_the_block_goes_on() -> None:
+    chain, sound = Chain(), Chain()
+    user, other = chain.users[:2]
+    before, cursed, after = (user.sign(RECORDER, set_slot(slot, 1)) for slot in (1, CURSED_SLOT, 2))
+    theirs = other.sign(RECORDER, set_slot(3, 3))
+    for raw in (before, cursed, after, theirs):
+        chain.pool.add(raw)
+    ledger = FaultyLedger(chain.store, chain.genesis)
+    builder = Builder(ledger, chain.permission, chain.pool, chain.clock)
+    executed = builder.build(chain.validators[0], chain.head.timestamp + 1, 0, 1000.0)
+    assert executed.block.transactions == (before, theirs)
+    assert chain.pool.why(keccak256(cursed)) == "engine fault: ZeroDivisionError('a fault of the engine')"
+    assert chain.pool.get(keccak256(after)) is not None
+    sound.importer.execute(executed.block, None)
+
+
+def test_a_failed_disk_is_no_fault_of_a_transaction() -> None:
+    chain = Chain()
+    raw = chain.users[0].sign(RECORDER, set_slot(CURSED_SLOT, 1))
+    chain.pool.add(raw)
+    ledger = FaultyLedger(chain.store, chain.genesis)
+    ledger.error = NodeFault("the disk is full")
+    builder = Builder(ledger, chain.permission, chain.pool, chain.clock)
+    with pytest.raises(NodeFault, match="the disk is full"):
+        builder.build(chain.validators[0], chain.head.timestamp + 1, 0, 1000.0)
+    assert chain.pool.get(keccak256(raw)) is not None

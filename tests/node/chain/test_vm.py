@@ -10,6 +10,7 @@ import pytest
 from evm.assembler import assemble, deployer, return_top
 from evm.programs import words
 from evm.world import COINBASE, ETHER, KEYS, MIX_HASH, SENDERS, Allocated, World, block_context, funded, transaction
+from ledger.faults import CURSED_SLOT, FaultyReader
 
 from cocket.node.chain.hashing import EMPTY_ROOT, keccak256
 from cocket.node.chain.receipt import Receipt
@@ -26,7 +27,7 @@ from cocket.node.chain.vm import (
     estimate_gas,
     run_constructor,
 )
-from cocket.node.errors import InvalidTransaction, Refused
+from cocket.node.errors import InvalidTransaction, NodeFault, Refused
 
 TARGET = b"\x0a" * 20
 OTHER = b"\x0b" * 20
@@ -102,6 +103,20 @@ def test_an_invalid_transaction_is_refused_and_changes_nothing(make: Callable[[]
     assert execution.finish() == before
     assert execution.gas_used == 21_000
     execution.apply(transaction(1, 1, OTHER, gas_limit=29_979_000))  # exactly the room that is left
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("ours"), NodeFault("the disk is full")])
+def test_an_error_of_our_own_leaves_the_state_as_it_was(error: Exception) -> None:
+    code = assemble(f"PUSH 9 PUSH 0 SSTORE PUSH {CURSED_SLOT} SLOAD STOP")
+    world = funded({TARGET: Allocated(code=code)})
+    execution = BlockExecution(block_context(), FaultyReader(world.reader, error))
+    execution.apply(transaction(1, 0, OTHER, value=1))
+    before = execution.finish()
+    with pytest.raises(type(error)):
+        execution.apply(transaction(0, 0, TARGET, value=5))
+    assert execution.finish() == before
+    assert execution.gas_used == 21_000
+    assert execution.apply(transaction(0, 0, OTHER, value=5)).cumulative_gas_used == 42_000
 
 
 def test_the_whole_balance_may_be_spent() -> None:
