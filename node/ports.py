@@ -14,7 +14,7 @@ from cocket.node.chain.importer import Importer, StopSwitch, UnknownParent
 from cocket.node.chain.ledger import ExecutedBlock, Ledger
 from cocket.node.chain.vm import ExecutionAborted
 from cocket.node.consensus.effects import Timer
-from cocket.node.errors import InvalidBlock, Refused
+from cocket.node.errors import InvalidBlock, NodeFault, Refused
 from cocket.node.validator import Validator
 from cocket.node.worker import BlockWorker
 
@@ -89,8 +89,10 @@ class LedgerExecutor:
             return executed
 
         def done(executed: ExecutedBlock | None, error: BaseException | None) -> None:
-            if error is not None and not isinstance(error, ExecutionAborted):
+            if isinstance(error, NodeFault):
                 raise error
+            if error is not None and not isinstance(error, ExecutionAborted):
+                raise NodeFault(f"block {height} cannot be built: {error!r}") from error
             self._answer_to().on_built(height, round_number, None if executed is None else executed.block)
 
         self._worker.run_stoppable(job, done)
@@ -113,6 +115,7 @@ class LedgerExecutor:
 
 
 def _verdict(error: BaseException | None) -> tuple[bool | None, str]:
+    """Return what to say of a proposal, None when nothing can be said, and why; NodeFault when this node must stop."""
     match error:
         case None:
             return True, ""
@@ -120,5 +123,10 @@ def _verdict(error: BaseException | None) -> tuple[bool | None, str]:
             return None, str(error)
         case InvalidBlock() | Refused():
             return False, str(error)
-        case _:
+        case NodeFault():
             raise error
+        case Exception():
+            # A fault of ours that somebody's proposal finds: to vote no and go on is better than to stop, as all would.
+            return False, f"engine fault: {error!r}"
+        case _:
+            raise NodeFault(f"a proposal cannot be checked: {error!r}") from error
