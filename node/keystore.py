@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cocket.node.errors import NodeFault, Refused
+from cocket.node.store.home import make_private
 
 PASSPHRASE_VARIABLE = "COCKET_PASSPHRASE_FILE"  # noqa: S105 - names a path, not a secret
 KEY_FILE_BYTES_MAX = 1 << 16  # a version 3 key file is about 500 bytes
@@ -113,8 +114,11 @@ def read_passphrase(path: Path) -> str:
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file whole or not at all; only its owner may read it unless ``mode`` says otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Write a file whole or not at all; only its owner may read it unless ``mode`` says otherwise.
+
+    Missing folders are made for the owner alone, whatever ``mode`` says.
+    """
+    make_private(path.parent)
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

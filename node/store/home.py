@@ -1,5 +1,7 @@
 """Who owns a node's data folder: one process, held by a lock that the operating system frees when it dies.
 
+And who may read it: its owner alone, for the ledger is the members' and the files in it have the system's usual mode.
+
 It names what lies in the folder and opens none of it.
 """
 
@@ -10,6 +12,18 @@ from types import TracebackType
 
 from cocket.node.errors import NodeFault, Refused
 
+_PRIVATE = 0o700
+
+
+def make_private(path: Path) -> None:
+    """Make a folder and all that are missing above it, each for its owner alone; those that are there stay as they are.
+
+    ``Path.mkdir`` gives its mode to the last one only.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=_PRIVATE, exist_ok=True)
+
 
 class DataFolder:
     """A node's data folder, locked for this process until ``release``; also a context manager.
@@ -18,10 +32,11 @@ class DataFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        """Make the folder if need be, and lock it."""
+        """Make the folder if need be, close it to others if it is ours, and lock it."""
         self.path = path
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_private(path)
+            _close_to_others(path)
             self._descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise NodeFault(f"home {path}: {error}: make it writable for this user") from error
@@ -59,3 +74,10 @@ class DataFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _close_to_others(path: Path) -> None:
+    """Take everybody else's rights from a folder that this user owns; another owner's is that owner's to judge."""
+    status = path.stat()
+    if status.st_uid == os.geteuid() and status.st_mode & 0o077:
+        path.chmod(_PRIVATE)

@@ -80,6 +80,15 @@ def test_writing_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
+def test_missing_folders_are_made_for_the_owner_alone_and_others_stay_as_they_are(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for mode in (0o600, 0o644):
+        write_whole(tmp_path / f"home{mode}" / "keys" / "deep" / "file", b"secret", mode)
+        for folder in (f"home{mode}", f"home{mode}/keys", f"home{mode}/keys/deep"):
+            assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_signer_shows_its_address_and_not_its_key() -> None:
     signer = KeySigner(KEY)
     assert KEY.hex() not in repr(signer)

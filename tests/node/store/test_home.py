@@ -37,6 +37,32 @@ def test_a_dead_process_leaves_no_lock(tmp_path: Path) -> None:
     DataFolder(tmp_path).release()
 
 
+def test_only_the_owner_may_enter_a_new_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    DataFolder(tmp_path / "home" / "data").release()
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "home", tmp_path / "home" / "data")] == [0o700, 0o700]
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701, 0o700])
+def test_a_folder_that_others_may_enter_is_closed_to_them(tmp_path: Path, mode: int) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(mode)
+    DataFolder(data).release()
+    assert data.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_somebody_else_s_folder_keeps_its_mode(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o770)
+    os.chown(data, 12345, -1)
+    DataFolder(data).release()
+    assert data.stat().st_mode & 0o777 == 0o770
+
+
 def test_a_folder_that_cannot_be_made_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(NodeFault, match="writable"):
