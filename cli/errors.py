@@ -56,6 +56,11 @@ EXIT_CODES: dict[str, Exit] = {
 }
 
 
+def is_kind(error: BaseException, name: str) -> bool:
+    """Whether an error is of a class with this full name."""
+    return any(f"{kind.__module__}.{kind.__qualname__}" == name for kind in type(error).__mro__)
+
+
 def exit_code(error: BaseException) -> Exit | None:
     """Return the exit code of an error that a user can cause, or None for a fault of ours."""
     if isinstance(error, CommandError):

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from cocket.cli.errors import CommandError, Exit, exit_code
+from cocket.cli.errors import CommandError, Exit, exit_code, is_kind
+from cocket.cli.refusals import explain
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
 
@@ -36,6 +37,8 @@ def fail(error: BaseException, as_json: bool) -> Exit:
     message = str(error) or type(error).__name__
     if isinstance(error, OSError) and not isinstance(error, CommandError) and error.strerror:
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if is_kind(error, "cocket.contracts.errors.ContractRefusal"):
+        message = explain(message)
     if code is None:
         code = Exit.FAILED
         message = f"this is a fault in cocket, please report it: {type(error).__name__}: {message}"

@@ -130,14 +130,14 @@ def test_a_batch_that_the_ledger_has_not_is_no(office: Office, certificate: Path
 
     secret = bytes(range(32))
     data = office.documents[0].read_bytes()
-    builder = BatchBuilder(1, secret)
+    builder = BatchBuilder(1, secret, 1)
     builder.extend(commit_chunk(Chunk(0, (data,), secret, "ZZ")).leaves)
     batch = builder.build()
     anchored = decode_certificate(certificate.read_bytes()).anchor
     assert anchored is not None
     index = batch.index_of(0)
     anchor = Anchor(
-        anchored.chain_id, anchored.genesis_hash, anchored.contract, batch.root, index, batch.path_of(index)
+        anchored.chain_id, anchored.genesis_hash, anchored.contract, 1, batch.root, index, batch.path_of(index)
     )
     made = tmp_path / "unanchored.json"
     made.write_bytes(

@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 from command import cocket, done, refused
+from founding.founders import PASSPHRASE
 from office import FIRST_DAY, TODAY, Office
 
 from cocket.attestation.examples import bulk_documents
 from cocket.cli import issuing
 from cocket.cli.account import Signatory, day_start_s, parse_day
-from cocket.cli.client import Final, NodeClient
-from cocket.contracts import certificates
+from cocket.cli.client import Final, NodeClient, address_of
+from cocket.cli.errors import CommandError
+from cocket.contracts import certificates, participants
 from cocket.contracts.events import BatchAnchored, event_topic
+from cocket.genesis import ceremony
 
 COUNT = 2 * issuing.CHUNK_DOCUMENTS + 7
 DEADLINE_S = 60
@@ -80,9 +83,10 @@ def run(
     out: Path,
     client: NodeClient | None = None,
     progress: Callable[[str, int, int], None] = lambda _step, _count, _total: None,
+    name: str = "chamber",
 ) -> issuing.Issued:
-    key = b"chamber".rjust(32, b"\x07")
-    signatory = Signatory(client or office.client, key, bytes.fromhex(office.address(office.chamber)[2:]))
+    key = name.encode().rjust(32, b"\x07")
+    signatory = Signatory(client or office.client, key, address_of(key))
     first = day_start_s(parse_day(FIRST_DAY))
     return issuing.issue(
         issuing.list_sources(files),
@@ -193,6 +197,60 @@ def test_a_transaction_that_failed_is_signed_anew(office: Office) -> None:
     done("participant", "reinstate", 1, *office.home("KE"))
     assert done(*again)["certificates"] == 1
     assert is_all_good(office, next(iter(out.glob("*.certificate.json"))))
+
+
+def test_a_key_of_nobody_is_told_before_anything_is_made(office: Office) -> None:
+    out = office.folder_for_batch()
+    nobody = office.signed_by(office.make_key("nobody"))
+    issue = ("certificate", "issue", office.documents[0], "--out", out)
+    for signed in (nobody, office.home("KE")):  # an authority accredits issuers, and is none
+        assert "ask an authority for accreditation" in refused(3, *issue, *signed)
+        assert not list(out.iterdir())
+    done(*issue, *office.by_chamber)
+    assert json.loads((out / issuing.JOB_FILE).read_text())["issuer"] == 1
+
+
+def test_certificates_name_their_issuer_and_another_cannot_go_on_with_the_job(office: Office) -> None:
+    key = office.make_key("second-chamber")
+    number = office.accredit("NL", key, "Kamer van Koophandel")
+    (file,) = office.issue(by=office.signed_by(key))
+    assert json.loads(file.read_text())["anchor"]["issuer"] == number
+    assert f"by participant {number}:" in cocket("certificate", "show", file).out
+    assert is_all_good(office, file)
+    again = ("certificate", "issue", office.documents[0], "--out", file.parent)
+    assert "other issuer" in refused(3, *again, *office.by_chamber)
+    # A key that was removed since can still have the files of its own final batch written again.
+    remove_key(office, number, key)
+    file.unlink()
+    done(*again, *office.signed_by(key))
+    assert is_all_good(office, file)
+
+
+def test_a_key_that_changes_hands_before_its_transaction_is_final_is_told(office: Office) -> None:
+    """The ledger then makes another root than the job's: its certificates would lead nowhere, so none is written."""
+    key = office.make_key("mover")
+    first = office.accredit("NL", key, "First holder")
+
+    class MovingClient(NodeClient):
+        def send_raw(self, raw: bytes) -> bytes:
+            remove_key(office, first, key)
+            office.accredit("NL", key, "Second holder")
+            return super().send_raw(raw)
+
+    out = office.folder_for_batch()
+    with pytest.raises(CommandError, match=f"anchored as participant {first + 1}'s"):
+        run(office, [office.documents[0]], out, MovingClient(office.url), name="mover")
+    assert [path.name for path in out.iterdir()] == [issuing.JOB_FILE]
+    with pytest.raises(CommandError, match="other issuer"):
+        run(office, [office.documents[0]], out, name="mover")
+
+
+def remove_key(office: Office, number: int, key: Path) -> None:
+    """Let NL take a key from its participant."""
+    admin = ceremony.open_keys(office.homes["NL"], PASSPHRASE).admin
+    account = bytes.fromhex(office.address(key)[2:])
+    data = participants.remove_key(participant=number, key=account)
+    office.client.send(admin, participants.ADDRESS, data)
 
 
 # -- the folder --------------------------------------------------------------------------------------------------------
