@@ -31,6 +31,7 @@ from cocket.attestation.merkle import (
 DEPTH_MIN = 4  # a batch of one looks like a batch of sixteen
 DEPTH_MAX = 20  # a million documents in one transaction; the ledger's contract has the same bound
 SEED_BYTES = 32
+ISSUER_MAX = (1 << 32) - 1  # participant numbers on the ledger
 _COUNTRY = re.compile("[A-Z]{2}")
 ANY_COUNTRY = "ZZ"  # no importing country stated (ISO 3166 leaves ZZ to its users): any may use the certificate
 
@@ -51,26 +52,34 @@ def batch_leaf(document_root: bytes, country: bytes) -> bytes:
     return keccak256(BATCH_LEAF + document_root + country)
 
 
-def batch_root(leaf: bytes, index: int, path: Sequence[bytes], kind: int) -> bytes:
-    """Return the batch root that a leaf reaches by its path; the same walk as ``Certificates`` makes on the ledger."""
+def batch_root(leaf: bytes, index: int, path: Sequence[bytes], kind: int, issuer: int) -> bytes:
+    """Return the batch root that a leaf reaches by its path; the same walk as ``Certificates`` makes on the ledger.
+
+    ``issuer`` is the participant's number there: the same tree anchored by another has another root.
+    """
     top = climb(leaf, index, path, BATCH_NODE)
-    return _root_of(top, len(path), kind)
+    return _root_of(top, len(path), kind, issuer)
 
 
-def _root_of(top: bytes, depth: int, kind: int) -> bytes:
-    return keccak256(BATCH_ROOT + bytes((depth,)) + kind.to_bytes(2, "big") + top)
+def _root_of(top: bytes, depth: int, kind: int, issuer: int) -> bytes:
+    return keccak256(BATCH_ROOT + bytes((depth,)) + kind.to_bytes(2, "big") + issuer.to_bytes(4, "big") + top)
 
 
 class Batch:
-    """A finished batch: its root, and each document's index and path by the position it was added at."""
+    """A finished batch: its root, and each document's index and path by the position it was added at.
 
-    __slots__ = ("_levels", "_order", "count", "depth", "kind", "root")
+    ``top`` is what its issuer anchors; the ledger makes ``root`` of it as here, with the number of who sends it.
+    """
 
-    def __init__(self, kind: int, count: int, levels: tuple[bytes, ...], order: array[int]) -> None:
+    __slots__ = ("_levels", "_order", "count", "depth", "issuer", "kind", "root", "top")
+
+    def __init__(self, kind: int, issuer: int, count: int, levels: tuple[bytes, ...], order: array[int]) -> None:
         self.kind = kind
+        self.issuer = issuer
         self.count = count
         self.depth = len(levels) - 1
-        self.root = _root_of(levels[-1], self.depth, kind)
+        self.top = levels[-1]
+        self.root = _root_of(self.top, self.depth, kind, issuer)
         self._levels = levels
         self._order = order
 
@@ -96,15 +105,18 @@ def _at(level: bytes, index: int) -> bytes:
 
 
 class BatchBuilder:
-    """Takes leaves as they come, keeps 32 bytes of each, and builds the batch at the end.
+    """Takes leaves as they come, keeps 32 bytes of each, and builds the batch of an issuer at the end.
 
     The same leaves in the same order with the same seed give the same batch: so a killed issuance goes on.
     """
 
-    def __init__(self, kind: int, seed: bytes) -> None:
+    def __init__(self, kind: int, seed: bytes, issuer: int) -> None:
         if len(seed) != SEED_BYTES or not 0 < kind < 1 << 16:
             raise InvalidBatch(f"expected a seed of {SEED_BYTES} bytes and a kind of 16 bits")
+        if not 0 < issuer <= ISSUER_MAX:
+            raise InvalidBatch(f"found issuer {issuer}; expected a participant's number, 1 to {ISSUER_MAX}")
         self._kind = kind
+        self._issuer = issuer
         self._seed = seed
         self._leaves = bytearray()
 
@@ -141,7 +153,7 @@ class BatchBuilder:
         del placed, padding
         while len(levels[-1]) > HASH_BYTES:
             levels.append(_level_above(levels[-1]))
-        return Batch(self._kind, count, tuple(levels), order[:count])
+        return Batch(self._kind, self._issuer, count, tuple(levels), order[:count])
 
 
 def _level_above(level: bytes) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from cocket.attestation.batch import DEPTH_MAX as BATCH_DEPTH_MAX
+from cocket.attestation.batch import ISSUER_MAX
 from cocket.attestation.canonical import encode_json, parse_json
 from cocket.attestation.commit import GROUP_DEPTH_MAX
 from cocket.attestation.dialects import DIALECTS
@@ -100,6 +101,7 @@ def _anchor_json(anchor: Anchor | None) -> object:
         "chain_id": anchor.chain_id,
         "genesis_hash": _hex(anchor.genesis_hash),
         "contract": _hex(anchor.contract),
+        "issuer": anchor.issuer,
         "batch": _hex(anchor.batch),
         "index": anchor.index,
         "path": [_hex(sibling) for sibling in anchor.path],
@@ -231,12 +233,13 @@ def _country(node: object) -> OpenCountry | bytes:
 def _anchor(node: object) -> Anchor | None:
     if node is None:
         return None
-    members = _Members(node, "/anchor", ("chain_id", "genesis_hash", "contract", "batch", "index", "path"))
+    members = _Members(node, "/anchor", ("chain_id", "genesis_hash", "contract", "issuer", "batch", "index", "path"))
     path = members.several("path", BATCH_DEPTH_MAX, _hash)
     return Anchor(
         members.number("chain_id", 1 << 53),
         members.octets("genesis_hash", HASH_BYTES),
         members.octets("contract", ADDRESS_BYTES),
+        members.number("issuer", ISSUER_MAX + 1),
         members.octets("batch", HASH_BYTES),
         members.number("index", 1 << len(path)),
         path,

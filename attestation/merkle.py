@@ -21,7 +21,7 @@ DOCUMENT = _SCHEME + b"\x04"  # kind u16 || group count u8 || group hash...
 COUNTRY = _SCHEME + b"\x05"  # salt[16] || alpha-2
 BATCH_LEAF = _SCHEME + b"\x06"  # document root || country hash
 BATCH_NODE = _SCHEME + b"\x07"  # left || right
-BATCH_ROOT = _SCHEME + b"\x08"  # depth u8 || kind u16 || top
+BATCH_ROOT = _SCHEME + b"\x08"  # depth u8 || kind u16 || issuer u32 || top
 
 FROM_BATCH_SECRET = _SCHEME + b"\x10"  # batch secret || position u32 -> document secret
 FROM_DOCUMENT_SECRET = _SCHEME + b"\x11"  # document secret -> group seeds || country salt

@@ -32,11 +32,15 @@ EVERYTHING = "*"
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where a document is anchored: the chain (id and genesis hash), the contract, the batch by its root, its place."""
+    """Where a document is anchored: the chain (id and genesis hash), the contract, by whom, the batch, its place in it.
+
+    ``issuer`` is the participant's number on that ledger; ``batch`` is the batch root, which binds it.
+    """
 
     chain_id: int
     genesis_hash: bytes
     contract: bytes
+    issuer: int
     batch: bytes
     index: int
     path: tuple[bytes, ...]
@@ -248,7 +252,7 @@ def integrity_of(presentation: Presentation) -> Integrity:
     try:
         country = presentation.country
         hidden = country_hash(country.salt, country.country) if isinstance(country, OpenCountry) else country
-        reached = batch_root(batch_leaf(root, hidden), anchor.index, anchor.path, dialect.kind.number)
+        reached = batch_root(batch_leaf(root, hidden), anchor.index, anchor.path, dialect.kind.number, anchor.issuer)
     except InvalidBatch as error:
         return Integrity(root, None, False, (*problems, Problem("", str(error), "an importing country")))
     if reached != anchor.batch:

@@ -244,6 +244,11 @@ def _issuance(presentation: Presentation, facts: LedgerFacts) -> Answer:
     if (batch.depth, batch.kind) != (len(anchor.path), kind):
         found = f"the batch is of kind {batch.kind} and depth {batch.depth}"
         return _at(NO, f"{found}; the certificate is of kind {kind} and depth {len(anchor.path)}", batch.anchored)
+    if (
+        batch.issuer != anchor.issuer
+    ):  # follows from the root, which binds the issuer; so these facts are of no true ledger
+        found = f"the batch is participant {batch.issuer}'s"
+        return _at(NO, f"{found}; the certificate names participant {anchor.issuer}", batch.anchored)
     return _at(YES, f"anchored by participant {batch.issuer} at {batch.anchored.text()}", batch.anchored)
 
 

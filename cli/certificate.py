@@ -177,8 +177,16 @@ def show_certificate(file: Path, as_json: bool) -> None:
     answer: dict[str, object] = {"dialect": presentation.dialect, "fields": fields, "anchor": None}
     sentences = [f"{pointer}: {value}" for pointer, value in fields.items()]
     if anchor is not None:
-        answer["anchor"] = {"chain_id": anchor.chain_id, "batch": anchor.batch, "index": anchor.index}
-        sentences.append(f"anchored on chain {anchor.chain_id}: batch 0x{anchor.batch.hex()}, item {anchor.index}")
+        answer["anchor"] = {
+            "chain_id": anchor.chain_id,
+            "issuer": anchor.issuer,
+            "batch": anchor.batch,
+            "index": anchor.index,
+        }
+        sentences.append(
+            f"anchored on chain {anchor.chain_id} by participant {anchor.issuer}: batch 0x{anchor.batch.hex()}, "
+            f"item {anchor.index}"
+        )
     else:
         sentences.append("not anchored")
     show(as_json, answer, sentences)

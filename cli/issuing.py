@@ -33,8 +33,9 @@ from cocket.cli.account import Signatory
 from cocket.cli.client import Final, NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded, read_lines
-from cocket.contracts import certificates
+from cocket.contracts import certificates, participants
 from cocket.contracts.errors import ContractRefusal
+from cocket.contracts.events import BatchAnchored, decode_log
 from cocket.node.chain.transaction import decode_transaction
 from cocket.node.errors import InvalidTransaction
 from cocket.node.keystore import write_whole
@@ -64,6 +65,7 @@ class Job(msgspec.Struct, forbid_unknown_fields=True):
     country: str
     valid_from: int
     valid_to: int
+    issuer: int
     root: str = ""
     transaction: str = ""
     transaction_hash: str = ""
@@ -139,7 +141,8 @@ def issue(
 
     Dates that were not given are, in a later run, those of the run that began the job.
 
-    :raises CommandError: documents are refused, the folder holds another job, or another run works in it.
+    :raises CommandError: documents are refused, the key is no participant's, the folder holds another job, or another
+        run works in it.
     :raises ContractRefusal: the issuer may not anchor.
     """
     wish = Job(
@@ -150,6 +153,7 @@ def issue(
         country=country,
         valid_from=valid_from,
         valid_to=valid_to,
+        issuer=signatory.client.view(participants.ADDRESS, participants.participant_of(signatory.address)),
     )
     with _held(folder), _open_processes(len(sources)) as processes:
         job = _open_job(wish, folder, are_dates_given)
@@ -159,7 +163,7 @@ def issue(
         if not accepted:
             raise CommandError("no document can be issued", Exit.USAGE)
         kind = leaves.kind
-        batch = leaves.builder(bytes.fromhex(job.batch_seed)).build()
+        batch = leaves.builder(bytes.fromhex(job.batch_seed), job.issuer).build()
         job.root = batch.root.hex()
         progress("anchoring", 0, 1)
         final, was_anchored = _anchor(job, folder, batch, kind, signatory)
@@ -206,6 +210,7 @@ def _open_job(wish: Job, folder: Path, are_dates_given: bool) -> Job:
     if not path.exists():
         if any(folder.iterdir()):
             raise CommandError(f"{folder} is not empty and holds no job; choose another folder", Exit.REFUSED)
+        _require_issuer(wish)
         _save_job(folder, wish)
         return wish
     try:
@@ -218,11 +223,14 @@ def _open_job(wish: Job, folder: Path, are_dates_given: bool) -> Job:
         name
         for name, differs in (
             ("documents", job.documents_hash != wish.documents_hash),
+            ("issuer", wish.issuer not in (0, job.issuer)),  # 0: the key was removed since; the job has its number
             ("importing country", job.country != wish.country),
             ("dates", are_dates_given and (job.valid_from, job.valid_to) != (wish.valid_from, wish.valid_to)),
         )
         if differs
     ]
+    if not job.transaction:
+        _require_issuer(wish)
     if not differences:
         return job
     if job.transaction:
@@ -232,6 +240,12 @@ def _open_job(wish: Job, folder: Path, are_dates_given: bool) -> Job:
         )
     _save_job(folder, wish)  # nothing of the earlier job was ever sent
     return wish
+
+
+def _require_issuer(wish: Job) -> None:
+    """Refuse a key of nobody: the batch root binds the issuer's number, so it is needed before anything is signed."""
+    if wish.issuer == 0:
+        raise CommandError("this key belongs to no participant; ask an authority for accreditation", Exit.REFUSED)
 
 
 def _save_job(folder: Path, job: Job) -> None:
@@ -299,8 +313,8 @@ class _Leaves:
         self.kind = kind or self.kind
         self._parts += leaves
 
-    def builder(self, seed: bytes) -> BatchBuilder:
-        builder = BatchBuilder(self.kind, seed)
+    def builder(self, seed: bytes, issuer: int) -> BatchBuilder:
+        builder = BatchBuilder(self.kind, seed, issuer)
         builder.extend(bytes(self._parts))
         return builder
 
@@ -366,21 +380,35 @@ def _anchor(job: Job, folder: Path, batch: Batch, kind: int, signatory: Signator
     if job.transaction:
         found = _find_anchored(client, bytes.fromhex(job.transaction))
         if isinstance(found, Final):
+            _require_root(found, batch)
             return found, True
         if not found:
             job.transaction = job.transaction_hash = ""
     if not job.transaction:
         data = certificates.anchor(
-            root=batch.root, depth=batch.depth, kind=kind, valid_from=job.valid_from, valid_to=job.valid_to
+            top=batch.top, depth=batch.depth, kind=kind, valid_from=job.valid_from, valid_to=job.valid_to
         )
         raw = client.prepare(signatory.key, certificates.ADDRESS, data)
         job.transaction = raw.hex()
         job.transaction_hash = client.hash_of(raw).hex()
         _save_job(folder, job)
     final = client.send_until_final(bytes.fromhex(job.transaction))
+    _require_root(final, batch)
     job.block = final.block_number
     _save_job(folder, job)
     return final, False
+
+
+def _require_root(final: Final, batch: Batch) -> None:
+    """Refuse a batch that the ledger has under another root: the key had become another participant's meanwhile."""
+    for entry in final.logs:
+        event = decode_log(entry.address, entry.topics, entry.data)
+        if isinstance(event, BatchAnchored) and event.root != batch.root:
+            raise CommandError(
+                f"the batch was anchored as participant {event.participant}'s; the job was begun as participant "
+                f"{batch.issuer}'s, whose key this was; issue anew into another folder",
+                Exit.REFUSED,
+            )
 
 
 def _find_anchored(client: NodeClient, raw: bytes) -> Final | bool:
@@ -415,6 +443,7 @@ class _Anchors:
             self._chain_id,
             self._genesis_hash,
             certificates.ADDRESS,
+            self._batch.issuer,
             self._batch.root,
             index,
             self._batch.path_of(index),

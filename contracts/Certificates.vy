@@ -147,24 +147,27 @@ def __init__(directory: address):
 
 @external
 def anchor(
-    root: bytes32, depth: uint8, kind: uint8, valid_from: uint40, valid_to: uint40, residency: bytes2, custody: bytes32
+    top: bytes32, depth: uint8, kind: uint8, valid_from: uint40, valid_to: uint40, residency: bytes2, custody: bytes32
 ):
     """
     @notice Attest a batch: the sender is a key of a participant that may issue this kind now, under an active authority.
-    @param root Batch root; it binds depth and kind. One root is anchored once.
+            Its name, the batch root, binds depth, kind and this participant: who copies the call anchors a batch of its own,
+            and takes nothing from the issuer. One root is anchored once.
+    @param top The top of the batch's tree; the root is made here.
     @param depth Levels of the tree: the batch's capacity, not its count.
     @param valid_from First second of the documents' validity; may lie in the past (issued retrospectively).
     @param valid_to First second after it.
     @param residency Country in which the documents stay; zero when not stated.
     @param custody Hash of who keeps them, and how many must agree to open them; zero when not stated.
     """
-    assert root != empty(bytes32), "certificates: zero root"
-    assert self.batches[root] == 0, "certificates: known batch"
+    assert top != empty(bytes32), "certificates: zero top"
     assert depth >= DEPTH_MIN and convert(depth, uint256) <= DEPTH_MAX, "certificates: depth"
     assert valid_from < valid_to, "certificates: empty period"
     participant: uint32 = 0
     authority: uint16 = 0
     participant, authority = self._entitled_sender(kind)
+    root: bytes32 = self._root_of(convert(depth, uint256), convert(kind, uint256), participant, top)
+    assert self.batches[root] == 0, "certificates: known batch"
     self.batches[root] = (
         convert(participant, uint256)
         | (convert(authority, uint256) << 32)
@@ -292,7 +295,7 @@ def use(
     assert (record >> 120) & MASK_40 <= block.timestamp, "certificates: not yet valid"
     assert block.timestamp < (record >> 160) & MASK_40, "certificates: expired"
     assert record >> 200 == 0 and self._status(batch, index) == IN_FORCE, "certificates: not in force"
-    assert self._root(record, index, document_root, destination, path) == batch, "certificates: not in the batch"
+    assert self._root_by_path(record, index, document_root, destination, path) == batch, "certificates: not in the batch"
     position: uint256 = convert(index, uint256)
     part: uint256 = convert(share, uint256)
     assert part != 0 and part <= WHOLE, "certificates: share"
@@ -491,7 +494,7 @@ def _subject(batch: bytes32, index: uint32) -> uint256:
 
 @internal
 @pure
-def _root(
+def _root_by_path(
     record: uint256, index: uint32, document_root: bytes32, destination: bytes32, path: DynArray[bytes32, DEPTH_MAX]
 ) -> bytes32:
     depth: uint256 = (record >> 56) & 127
@@ -504,5 +507,18 @@ def _root(
         else:
             node = keccak256(concat(NODE_DOMAIN, sibling, node))
         position >>= 1
-    kind: bytes2 = convert(convert((record >> 48) & 255, uint16), bytes2)
-    return keccak256(concat(ROOT_DOMAIN, convert(convert(depth, uint8), bytes1), kind, node))
+    return self._root_of(depth, (record >> 48) & 255, convert(record & (2**32 - 1), uint32), node)
+
+
+@internal
+@pure
+def _root_of(depth: uint256, kind: uint256, participant: uint32, top: bytes32) -> bytes32:
+    return keccak256(
+        concat(
+            ROOT_DOMAIN,
+            convert(convert(depth, uint8), bytes1),
+            convert(convert(kind, uint16), bytes2),
+            convert(participant, bytes4),
+            top,
+        )
+    )

@@ -77,15 +77,16 @@ class Item:
 
 
 def anchor(
-    *, root: bytes, depth: int, kind: int, valid_from: int, valid_to: int, residency: str = "", custody: bytes = _ZERO
+    *, top: bytes, depth: int, kind: int, valid_from: int, valid_to: int, residency: str = "", custody: bytes = _ZERO
 ) -> bytes:
-    """Give the calldata that attests a batch.
+    """Give the calldata that attests a batch, by the top of its tree.
 
+    The ledger makes the batch root of it and of the sender's participant number, and names the batch by that.
     ``residency`` is the country in which the documents stay, empty when not stated; ``custody`` is the hash of who
     keeps them and how many must agree to open them.
     """
     country = encode_country(residency) if residency else b"\0\0"
-    return interface(_CERTIFICATES).call("anchor", root, depth, kind, valid_from, valid_to, country, custody)
+    return interface(_CERTIFICATES).call("anchor", top, depth, kind, valid_from, valid_to, country, custody)
 
 
 def suspend(*, batch: bytes, index: int, reason: int) -> bytes:

@@ -62,7 +62,7 @@ def in_order(pool: Pool, chunks: Iterable[Chunk], ahead: int) -> Iterator[ChunkR
 
 
 def issue(pool: Pool, documents: Iterable[bytes], workers: int) -> Batch:
-    builder = BatchBuilder(1, SECRET)
+    builder = BatchBuilder(1, SECRET, 1)
     for result in in_order(pool, chunks_of(documents), 3 * workers):
         assert not result.refused, result.refused
         builder.extend(result.leaves)
@@ -85,7 +85,7 @@ def issue_rate(count: int, workers: int) -> dict[str, object]:
 def issue_alone(documents: list[bytes]) -> float:
     """Return the seconds that one core takes from JSON to a batch with every document's path."""
     start = time.perf_counter()
-    builder = BatchBuilder(1, SECRET)
+    builder = BatchBuilder(1, SECRET, 1)
     for chunk in chunks_of(documents):
         builder.extend(commit_chunk(chunk).leaves)
     batch = builder.build()
@@ -159,7 +159,7 @@ def lines_of(file: BinaryIO) -> Iterator[bytes]:
 
 def verification(times: int) -> dict[str, object]:
     (data,) = bulk_documents(1, line_count=1)
-    anchor = Anchor(1, b"g" * 32, b"c" * 20, b"b" * 32, 0, (b"p" * 32,) * DEPTH_MAX)
+    anchor = Anchor(1, b"g" * 32, b"c" * 20, 1, b"b" * 32, 0, (b"p" * 32,) * DEPTH_MAX)
     certificate = certificate_of(require(data), document_secret(SECRET, 0), "SG").anchored(anchor)
     file = encode_presentation(present_at(certificate, anchor))
     point = BlockPoint(1, 1_770_000_000)

@@ -41,10 +41,10 @@ class Chamber:
         self._nonce = 0
 
     def anchor(self, now_s: int) -> bytes:
-        """Return the next signed ``Certificates.anchor``, each of another root."""
-        root = keccak256(self.key + self._nonce.to_bytes(8, "big"))
+        """Return the next signed ``Certificates.anchor``, each of another batch."""
+        top = keccak256(self.key + self._nonce.to_bytes(8, "big"))
         data = certificates.anchor(
-            root=root,
+            top=top,
             depth=DEPTH,
             kind=KIND,
             valid_from=now_s - DAY_S,

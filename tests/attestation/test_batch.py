@@ -14,8 +14,8 @@ def leaf(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def built(count: int, seed: bytes = SEED, kind: int = 1):
-    builder = BatchBuilder(kind, seed)
+def built(count: int, seed: bytes = SEED, kind: int = 1, issuer: int = 7):
+    builder = BatchBuilder(kind, seed, issuer)
     builder.extend(b"".join(leaf(number) for number in range(count)))
     return builder.build()
 
@@ -29,11 +29,11 @@ def test_every_document_is_proven_and_at_its_own_index(count, depth):
     assert max(indices) < 1 << depth
     for position, index in enumerate(indices):
         assert batch.leaf_at(index) == leaf(position)
-        assert batch_root(leaf(position), index, batch.path_of(index), 1) == batch.root
+        assert batch_root(leaf(position), index, batch.path_of(index), 1, 7) == batch.root
 
 
 @given(st.integers(1, 40), st.data())
-def test_no_other_leaf_index_path_or_kind_reaches_the_root(count, data):
+def test_no_other_leaf_index_path_kind_or_issuer_reaches_the_root(count, data):
     batch = built(count)
     position = data.draw(st.integers(0, count - 1))
     index = batch.index_of(position)
@@ -41,11 +41,12 @@ def test_no_other_leaf_index_path_or_kind_reaches_the_root(count, data):
     at, bit = data.draw(st.integers(0, len(path) - 1)), data.draw(st.integers(0, 255))
     bent = bytearray(path[at])
     bent[bit // 8] ^= 1 << bit % 8
-    assert batch_root(leaf(position), index, (*path[:at], bytes(bent), *path[at + 1 :]), 1) != batch.root
-    assert batch_root(leaf(position + count), index, path, 1) != batch.root
-    assert batch_root(leaf(position), index ^ 1 << at, path, 1) != batch.root
-    assert batch_root(leaf(position), index, path, 2) != batch.root
-    assert batch_root(leaf(position), index, path[:-1], 1) != batch.root
+    assert batch_root(leaf(position), index, (*path[:at], bytes(bent), *path[at + 1 :]), 1, 7) != batch.root
+    assert batch_root(leaf(position + count), index, path, 1, 7) != batch.root
+    assert batch_root(leaf(position), index ^ 1 << at, path, 1, 7) != batch.root
+    assert batch_root(leaf(position), index, path, 2, 7) != batch.root
+    assert batch_root(leaf(position), index, path[:-1], 1, 7) != batch.root
+    assert batch_root(leaf(position), index, path, 1, 8) != batch.root
 
 
 def test_same_leaves_and_seed_give_the_same_batch_and_another_seed_another_order():
@@ -54,6 +55,13 @@ def test_same_leaves_and_seed_give_the_same_batch_and_another_seed_another_order
     orders = [[batch.index_of(position) for position in range(100)] for batch in (first, again, other)]
     assert orders[0] == orders[1] != orders[2]
     assert orders[0] != sorted(orders[0])
+
+
+def test_the_same_tree_of_another_issuer_is_another_batch():
+    one, other, last = built(20), built(20, issuer=8), built(20, issuer=(1 << 32) - 1)
+    assert one.top == other.top == last.top
+    assert len({one.root, other.root, last.root}) == 3
+    assert (one.issuer, other.issuer) == (7, 8)
 
 
 def test_the_order_is_evenly_shuffled():
@@ -72,7 +80,7 @@ def test_padding_looks_like_leaves_and_depends_on_the_seed():
 
 
 def test_a_builder_goes_on_after_building():
-    builder = BatchBuilder(1, SEED)
+    builder = BatchBuilder(1, SEED, 7)
     assert builder.add(leaf(0)) == 0
     builder.build()
     assert builder.add(leaf(1)) == 1
@@ -82,17 +90,20 @@ def test_a_builder_goes_on_after_building():
 
 def test_refused():
     with pytest.raises(InvalidBatch, match="no document"):
-        BatchBuilder(1, SEED).build()
+        BatchBuilder(1, SEED, 7).build()
     with pytest.raises(InvalidBatch, match="33"):
-        BatchBuilder(1, SEED).add(bytes(33))
+        BatchBuilder(1, SEED, 7).add(bytes(33))
     with pytest.raises(InvalidBatch):
-        BatchBuilder(1, SEED).extend(bytes(31))
+        BatchBuilder(1, SEED, 7).extend(bytes(31))
     with pytest.raises(InvalidBatch):
-        BatchBuilder(1, SEED).extend(bytes(32 * ((1 << 20) + 1)))
+        BatchBuilder(1, SEED, 7).extend(bytes(32 * ((1 << 20) + 1)))
     with pytest.raises(InvalidBatch):
-        BatchBuilder(1, b"short")
+        BatchBuilder(1, b"short", 7)
     with pytest.raises(InvalidBatch):
-        BatchBuilder(0, SEED)
+        BatchBuilder(0, SEED, 7)
+    for issuer in (0, -1, 1 << 32):
+        with pytest.raises(InvalidBatch, match=f"issuer {issuer};"):
+            BatchBuilder(1, SEED, issuer)
     with pytest.raises(InvalidBatch):
         built(3).index_of(3)
     with pytest.raises(InvalidBatch):

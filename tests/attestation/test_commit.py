@@ -82,11 +82,11 @@ def test_golden_documents_by_both_implementations(vector):
 def test_the_golden_batch_by_both_implementations():
     vector = VECTORS["batch"]
     leaves = [bytes.fromhex(leaf) for leaf in vector["leaves"]]
-    builder = BatchBuilder(vector["kind"], bytes.fromhex(vector["seed"]))
+    builder = BatchBuilder(vector["kind"], bytes.fromhex(vector["seed"]), vector["issuer"])
     for leaf in leaves:
         builder.add(leaf)
     batch = builder.build()
-    assert (batch.root.hex(), batch.depth) == (vector["root"], vector["depth"])
+    assert (batch.root.hex(), batch.top.hex(), batch.depth) == (vector["root"], vector["top"], vector["depth"])
     for position, (leaf, item) in enumerate(zip(leaves, vector["items"], strict=True)):
         assert batch.index_of(position) == item["index"]
         assert [sibling.hex() for sibling in batch.path_of(item["index"])] == item["path"]
@@ -94,7 +94,9 @@ def test_the_golden_batch_by_both_implementations():
         for sibling in map(bytes.fromhex, item["path"]):
             node = h(0x07, sibling + node if index & 1 else node + sibling)
             index >>= 1
-        assert h(0x08, bytes([vector["depth"]]) + vector["kind"].to_bytes(2, "big") + node).hex() == vector["root"]
+        assert node.hex() == vector["top"]
+        body = bytes([vector["depth"]]) + vector["kind"].to_bytes(2, "big") + vector["issuer"].to_bytes(4, "big") + node
+        assert h(0x08, body).hex() == vector["root"]
 
 
 def test_the_golden_document_secret():
@@ -163,6 +165,7 @@ def test_secrets_of_the_wrong_shape_are_refused(secret, position):
 def test_each_secret_differs():
     secrets = secrets_of(SEED, CERTIFICATE_OF_ORIGIN)
     assert len({*secrets.group_seeds, document_secret(SEED, 0), document_secret(SEED, 1), SEED}) == 9
-    assert batch_root(SEED, 0, (SEED,) * 4, 1) != batch_root(SEED, 0, (SEED,) * 5, 1)
-    assert batch_root(SEED, 0, (SEED,) * 4, 1) != batch_root(SEED, 0, (SEED,) * 4, 2)
-    assert batch_root(SEED, 0, (SEED,) * 4, 1) == batch_root(SEED, 0, (SEED,) * 4, 1)
+    assert batch_root(SEED, 0, (SEED,) * 4, 1, 1) != batch_root(SEED, 0, (SEED,) * 5, 1, 1)
+    assert batch_root(SEED, 0, (SEED,) * 4, 1, 1) != batch_root(SEED, 0, (SEED,) * 4, 2, 1)
+    assert batch_root(SEED, 0, (SEED,) * 4, 1, 1) == batch_root(SEED, 0, (SEED,) * 4, 1, 1)
+    assert batch_root(SEED, 0, (SEED,) * 4, 1, 1) != batch_root(SEED, 0, (SEED,) * 4, 1, 2)

@@ -23,7 +23,7 @@ from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
 from cocket.attestation.prove import Anchor, certificate_of, present
 from cocket.attestation.verdict import verdict
 
-ANCHOR = Anchor(4711, b"g" * 32, b"c" * 20, b"b" * 32, 5, (b"p" * 32,) * 4)
+ANCHOR = Anchor(4711, b"g" * 32, b"c" * 20, 7, b"b" * 32, 5, (b"p" * 32,) * 4)
 PLAIN = certificate_of(require(load_example(EXAMPLES[0])), b"s" * 32, "ZZ")
 CERTIFICATE = PLAIN.anchored(ANCHOR)
 CERTIFICATE_FILE = encode_certificate(CERTIFICATE)
@@ -120,6 +120,9 @@ def test_refusals_name_the_place():
         {**presentation, "anchor": {**anchor, "index": 16}}, "/anchor/index: found 16; expected an integer below 16"
     )
     refused({**presentation, "anchor": {**anchor, "index": True}}, "/anchor/index")
+    for issuer in (-1, 1 << 32, "7", None):
+        refused({**presentation, "anchor": {**anchor, "issuer": issuer}}, "/anchor/issuer")
+    refused({**presentation, "anchor": {key: anchor[key] for key in anchor if key != "issuer"}}, "/anchor")
     refused({**presentation, "anchor": {**anchor, "path": anchor["path"] * 6}}, "/anchor/path")
     refused({**presentation, "anchor": {**anchor, "contract": "0x00"}}, "/anchor/contract")
     groups = presentation["groups"]

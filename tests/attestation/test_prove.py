@@ -35,12 +35,12 @@ def anchored(name=EXAMPLES[1], country="SG"):
     checked = require(load_example(name))
     secrets = secrets_of(SECRET, checked.dialect.kind)
     root = commit(checked.dialect.kind, checked.groups, secrets)
-    builder = BatchBuilder(1, SECRET)
+    builder = BatchBuilder(1, SECRET, 7)
     builder.extend(bytes(64))
     position = builder.add(batch_leaf(root, country_hash(secrets.country_salt, country)))
     batch = builder.build()
     index = batch.index_of(position)
-    anchor = Anchor(4711, b"g" * 32, b"c" * 20, batch.root, index, batch.path_of(index))
+    anchor = Anchor(4711, b"g" * 32, b"c" * 20, 7, batch.root, index, batch.path_of(index))
     return certificate_of(checked, SECRET, country).anchored(anchor)
 
 

@@ -42,11 +42,11 @@ def block(number: int, text: str) -> BlockPoint:
 
 def issued():
     result = commit_chunk(Chunk(0, (DATA,), SECRET, "SG"))
-    builder = BatchBuilder(1, SECRET)
+    builder = BatchBuilder(1, SECRET, 7)
     builder.extend(result.leaves)
     batch = builder.build()
     index = batch.index_of(0)
-    anchor = Anchor(4711, b"g" * 32, b"c" * 20, batch.root, index, batch.path_of(index))
+    anchor = Anchor(4711, b"g" * 32, b"c" * 20, 7, batch.root, index, batch.path_of(index))
     return certificate_of(require(DATA), document_secret(SECRET, 0), "SG").anchored(anchor)
 
 
@@ -168,6 +168,14 @@ def test_without_a_date_what_hangs_on_it_could_not_be_checked():
     )
 
 
+def test_a_certificate_that_names_another_issuer_leads_to_no_batch():
+    """The root binds the issuer, so the name cannot be changed in the file."""
+    forged = replace(CERTIFICATE, anchor=replace(CERTIFICATE.anchor, issuer=8))
+    overall, differs, _ = told(shown=forged)
+    assert overall == "no"
+    assert (differs["integrity"], differs["issuance"]) == ("no", "could not check")
+
+
 def test_an_unknown_batch_is_not_issued():
     overall, differs, result = told(replace(FACTS, has_batch=False, batch=None))
     assert overall == "no"
@@ -176,8 +184,8 @@ def test_an_unknown_batch_is_not_issued():
     assert {word for name, word in differs.items() if name != "issuance"} == {"could not check"}
 
 
-@pytest.mark.parametrize("batch", [replace(BATCH, depth=5), replace(BATCH, kind=2)])
-def test_a_batch_of_another_shape_is_not_issued(batch):
+@pytest.mark.parametrize("batch", [replace(BATCH, depth=5), replace(BATCH, kind=2), replace(BATCH, issuer=8)])
+def test_a_batch_of_another_shape_or_issuer_is_not_issued(batch):
     assert told(replace(FACTS, batch=batch))[1]["issuance"] == "no"
 
 

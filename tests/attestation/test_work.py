@@ -49,13 +49,13 @@ def test_chunks_and_results_pickle():
 
 def test_the_files_of_a_batch_prove_it():
     result = commit_chunk(Chunk(0, DOCUMENTS, SECRET, "SG"))
-    builder = BatchBuilder(result.kind, SECRET)
+    builder = BatchBuilder(result.kind, SECRET, 7)
     builder.extend(result.leaves)
     batch = builder.build()
     anchors = []
     for position in range(len(DOCUMENTS)):
         index = batch.index_of(position)
-        anchors.append(Anchor(1, b"g" * 32, b"c" * 20, batch.root, index, batch.path_of(index)))
+        anchors.append(Anchor(1, b"g" * 32, b"c" * 20, 7, batch.root, index, batch.path_of(index)))
     files = encode_chunk(AnchoredChunk(tuple(zip(range(20), DOCUMENTS, anchors, strict=True)), SECRET, "SG"))
     for position, data in enumerate(files):
         certificate = decode_certificate(data)

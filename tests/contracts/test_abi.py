@@ -120,7 +120,7 @@ def test_unknown_codes_in_answers_are_refused():
         (lambda: consortium.may_transact("0x" + "11" * 20), "is not a value of 20 bytes"),
         (lambda: consortium.authority_of_country("nl"), "'nl' is not two capital letters"),
         (lambda: certificates.withdraw(batch=b"\1" * 33, index=1, reason=1), "batch: .* is not a value of 32 bytes"),
-        (lambda: certificates.anchor(root=bytes(32), depth=4, kind=1, valid_from=0, valid_to=2**40), "valid_to"),
+        (lambda: certificates.anchor(top=bytes(32), depth=4, kind=1, valid_from=0, valid_to=2**40), "valid_to"),
         (lambda: participants.encode_kinds([64]), "kinds: 64, expected 0 to 63"),
         (
             lambda: participants.accredit(identity=bytes(32), roles=1, kinds=[], valid_from=0, valid_to=1, keys=[1]),
@@ -140,8 +140,8 @@ def test_arguments_that_do_not_fit_are_named(make, message):
 
 
 def test_short_hashes_are_not_padded_in_silence():
-    with pytest.raises(MalformedValue, match="root"):
-        certificates.anchor(root=b"\1" * 31, depth=4, kind=1, valid_from=0, valid_to=1)
+    with pytest.raises(MalformedValue, match="top"):
+        certificates.anchor(top=b"\1" * 31, depth=4, kind=1, valid_from=0, valid_to=1)
 
 
 @pytest.mark.parametrize("endpoint", ["", "a b:1", "a\n:1", "\x7f:1", "é:1", "a" * 65])

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from contract_ledger import FOUNDED_AT, KE, NL, SG, STRANGER, address, decide, founded
+from contract_ledger import FOUNDED_AT, KE, NL, SG, STRANGER, address, decide, founded, last_event
+from sha3 import keccak_256
 
 from cocket.attestation.batch import BatchBuilder, batch_leaf, country_hash
 from cocket.attestation.commit import secrets_of
@@ -23,8 +24,8 @@ DOCUMENT_ROOTS = [bytes([i]) * 32 for i in range(1, 21)]
 DESTINATION = country_hash(b"\x05" * 16, "SG")
 
 
-def built(seed=b"\1" * 32, kind=KIND):
-    builder = BatchBuilder(kind, seed)
+def built(seed=b"\1" * 32, kind=KIND, issuer=1):
+    builder = BatchBuilder(kind, seed, issuer)
     for root in DOCUMENT_ROOTS:
         builder.add(batch_leaf(root, DESTINATION))
     return builder.build()
@@ -36,7 +37,7 @@ INDEX = BATCH.index_of(0)
 
 
 def anchor(batch=BATCH, **changes):
-    values = {"root": batch.root, "depth": batch.depth, "kind": KIND, "valid_from": FROM, "valid_to": TO}
+    values = {"top": batch.top, "depth": batch.depth, "kind": KIND, "valid_from": FROM, "valid_to": TO}
     return certificates.anchor(**(values | {"residency": "KE", "custody": b"\7" * 32} | changes))
 
 
@@ -121,7 +122,7 @@ def test_anchors_in_one_slot_for_little_gas(empty_ledger):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"root": bytes(32)}, "certificates: zero root"),
+        ({"top": bytes(32)}, "certificates: zero top"),
         ({"depth": 3}, "certificates: depth"),
         ({"depth": 21}, "certificates: depth"),
         ({"valid_from": TO}, "certificates: empty period"),
@@ -136,18 +137,38 @@ def test_anchoring_is_refused(empty_ledger, changes, reason):
 
 def test_anchoring_nothing_stated_and_at_the_bounds(empty_ledger):
     empty_ledger.certificates(CHAMBER, anchor(depth=20, residency="", custody=bytes(32), valid_to=2**40 - 1))
-    batch = empty_ledger.ask_certificates(certificates.batch(ROOT))
+    root = keccak_256(bytes.fromhex("636f636b65740108 14 0001 00000001") + BATCH.top).digest()
+    batch = empty_ledger.ask_certificates(certificates.batch(root))
     assert (batch.depth, batch.residency, batch.valid_to) == (20, "", 2**40 - 1)
     assert empty_ledger.ask_certificates(certificates.batch(SECOND.root)).anchored_at == 0
 
 
 def test_anchoring_twice_is_refused(ledger):
-    for sender in (CHAMBER, CHAMBER_2, EXPORTER):
+    for sender in (CHAMBER, CHAMBER_2):
         with refused("certificates: known batch"):
             ledger.certificates(sender, anchor())
     ledger.certificates(CHAMBER, WITHDRAW_BATCH)
     with refused("certificates: known batch"):
         ledger.certificates(CHAMBER, anchor())
+
+
+@pytest.mark.parametrize("is_copied_first", [True, False])
+def test_a_copied_call_anchors_under_the_copiers_name_only(empty_ledger, is_copied_first):
+    """The exporter sends the chamber's very call, before it or after: neither takes the other's batch or its place."""
+    copied = built(issuer=2)
+    assert copied.root != ROOT
+    order = (EXPORTER, CHAMBER) if is_copied_first else (CHAMBER, EXPORTER)
+    sent = {sender: empty_ledger.certificates(sender, anchor()) for sender in order}
+    assert [event.root for sender in (CHAMBER, EXPORTER) for event in sent[sender].events] == [ROOT, copied.root]
+    for tree, participant in ((BATCH, 1), (copied, 2)):
+        assert empty_ledger.ask_certificates(certificates.batch(tree.root)).participant == participant
+    with refused("certificates: not the issuer or its authority"):
+        empty_ledger.certificates(EXPORTER, WITHDRAW)
+    # The documents' paths lead to the one whose name the root binds, in the record that is asked.
+    empty_ledger.certificates(EXPORTER, certificates.withdraw_batch(batch=copied.root, reason=1))
+    with refused("certificates: not in force"):
+        empty_ledger.certificates(SG, use(batch=copied.root))
+    empty_ledger.certificates(SG, use())
 
 
 def test_anchoring_needs_a_mandate_now(empty_ledger):
@@ -322,7 +343,7 @@ def test_a_suspended_document_can_be_superseded_by_its_issuer(ledger):
 
 
 def test_superseding_needs_a_successor_of_the_same_issuer_in_force(ledger):
-    foreign = built(b"\3" * 32)
+    foreign = built(b"\3" * 32, issuer=2)
     ledger.certificates(EXPORTER, anchor(foreign))
     for by_batch, by_index, reason in (
         (foreign.root, 1, "successor of another issuer"),
@@ -477,13 +498,18 @@ def test_a_node_is_not_taken_for_a_document(ledger):
 
 
 def test_the_root_binds_kind_and_depth(empty_ledger):
-    """The same tree anchored as another kind, or another capacity, proves nothing."""
-    empty_ledger.certificates(CHAMBER, anchor(kind=2))
-    with refused("certificates: not in the batch"):
-        empty_ledger.certificates(SG, use())
-    empty_ledger.certificates(CHAMBER, anchor(SECOND, depth=SECOND.depth + 1))
+    """The same tree anchored as another kind, or another capacity, is another batch."""
+    for changes, prefix in (({"kind": 2}, "05 0002 00000001"), ({"depth": 6}, "06 0001 00000001")):
+        assert BATCH.depth == 5
+        root = keccak_256(bytes.fromhex("636f636b65740108" + prefix) + BATCH.top).digest()
+        sent = empty_ledger.certificates(CHAMBER, anchor(**changes))
+        assert last_event(sent, events.BatchAnchored).root == root
+        with refused("certificates: unknown batch"):
+            empty_ledger.certificates(SG, use())
     with refused("certificates: path length"):
-        empty_ledger.certificates(SG, use(tree=SECOND))
+        empty_ledger.certificates(SG, use(batch=root))
+    empty_ledger.certificates(CHAMBER, anchor())
+    empty_ledger.certificates(SG, use())
 
 
 def test_only_active_authorities_use(ledger):
@@ -545,7 +571,7 @@ def test_finds_the_others_through_the_directory(ledger):
 def test_gas_of_what_is_done_often(ledger):
     third = built(b"\3" * 32)
     most = {
-        "anchor": (CHAMBER, anchor(third), 72_000),
+        "anchor": (CHAMBER, anchor(third), 73_000),
         "use": (SG, use(), 100_000),
         "use more": (NL, use(share_ppm=1), 100_000),
         "withdraw": (CHAMBER, certificates.withdraw(batch=ROOT, index=3, reason=1), 65_000),
@@ -567,8 +593,11 @@ def test_uses_the_documents_of_the_golden_vector(empty_ledger):
     vector = json.loads((Path(__file__).parents[1] / "vectors" / "commitment_cocket.json").read_text())
     batch = vector["batch"]
     root = bytes.fromhex(batch["root"])
-    data = certificates.anchor(root=root, depth=batch["depth"], kind=batch["kind"], valid_from=FROM, valid_to=TO)
-    empty_ledger.certificates(CHAMBER, data)
+    data = certificates.anchor(
+        top=bytes.fromhex(batch["top"]), depth=batch["depth"], kind=batch["kind"], valid_from=FROM, valid_to=TO
+    )
+    assert empty_ledger.ask_participants(participants.participant_of(CHAMBER)) == batch["issuer"]
+    assert last_event(empty_ledger.certificates(CHAMBER, data), events.BatchAnchored).root == root
     for document, place in zip(vector["documents"], batch["items"], strict=True):
         salt = secrets_of(bytes.fromhex(document["secret"]), KINDS[batch["kind"]]).country_salt
         data = certificates.use(

@@ -24,14 +24,15 @@ DESTINATION = country_hash(b"\1" * 16, "SG")
 IN_FORCE, SUSPENDED, WITHDRAWN, SUPERSEDED = ItemStatus
 
 
-def build(seed):
-    builder = BatchBuilder(1, bytes([seed]) * 32)
+def build(seed, issuer):
+    builder = BatchBuilder(1, bytes([seed]) * 32, issuer)
     for document in DOCUMENTS:
         builder.add(batch_leaf(document, DESTINATION))
     return builder.build()
 
 
-TREES = tuple(build(seed) for seed in range(4))
+TOPS = 3
+TREES = tuple(build(seed, issuer) for issuer in (1, 2) for seed in range(TOPS))  # the second three: the same tops
 Place = tuple[int, int]
 
 
@@ -100,10 +101,12 @@ class Model:
         demand(not batch.withdrawn_at, "certificates: batch withdrawn")
         return self.side(sender, batch)
 
-    def anchor(self, sender, tree, valid_from, valid_to):
-        demand(tree not in self.batches, "certificates: known batch")
+    def anchor(self, sender, top, valid_from, valid_to):
         demand(valid_from < valid_to, "certificates: empty period")
-        self.batches[tree] = ModelBatch(self.entitled(sender), self.time, valid_from, valid_to)
+        participant = self.entitled(sender)
+        tree = top + TOPS * (participant - 1)
+        demand(tree not in self.batches, "certificates: known batch")
+        self.batches[tree] = ModelBatch(participant, self.time, valid_from, valid_to)
 
     def suspend(self, sender, place):
         by_authority = self.standing_side(sender, place)
@@ -172,7 +175,7 @@ class Model:
 
 
 trees = st.integers(0, len(TREES) - 1)
-places = st.tuples(st.sampled_from([0, 0, 1, 2, 3]), st.sampled_from([0, 0, 1, 2]))
+places = st.tuples(st.sampled_from([0, 0, 1, 2, TOPS, TOPS + 1]), st.sampled_from([0, 0, 1, 2]))
 shares = st.sampled_from([WHOLE_PPM, 1, 500_000, 400_000, 600_000, 0, WHOLE_PPM + 1])
 
 
@@ -220,20 +223,20 @@ class CertificatesMachine(RuleBasedStateMachine):
             return data.draw(st.sampled_from([issuer, issuer, authority]))
         return data.draw(st.sampled_from(SENDERS))
 
-    def run_anchor(self, sender, tree, valid_from, valid_to):
+    def run_anchor(self, sender, top, valid_from, valid_to):
         data = certificates.anchor(
-            root=TREES[tree].root, depth=TREES[tree].depth, kind=1, valid_from=valid_from, valid_to=valid_to
+            top=TREES[top].top, depth=TREES[top].depth, kind=1, valid_from=valid_from, valid_to=valid_to
         )
-        self.run_both(sender, data, lambda model: model.anchor(sender, tree, valid_from, valid_to))
+        self.run_both(sender, data, lambda model: model.anchor(sender, top, valid_from, valid_to))
 
     @rule(
         sender=st.sampled_from([CHAMBER, CHAMBER, CHAMBER, EXPORTER, KE, STRANGER]),
-        tree=trees,
+        top=st.integers(0, TOPS - 1),
         valid_from=st.integers(0, 100),
         valid_for=st.integers(0, 1_000),
     )
-    def anchor(self, sender, tree, valid_from, valid_for):
-        self.run_anchor(sender, tree, FOUNDED_AT + valid_from, FOUNDED_AT + valid_from + valid_for)
+    def anchor(self, sender, top, valid_from, valid_for):
+        self.run_anchor(sender, top, FOUNDED_AT + valid_from, FOUNDED_AT + valid_from + valid_for)
 
     @rule(data=st.data(), place=places, name=st.sampled_from(["suspend", "reinstate", "withdraw"]))
     def change(self, data, place, name):
