@@ -164,7 +164,8 @@ class Node:
             self._refresh_roster()
             self._network.update_known(self._known_enodes())
             await self._network.start()
-            self._worker.run(load_trusted_setups, lambda _done, _error: None)
+            # Two seconds of a core: beside the first blocks, not before them.
+            self._loop.run_in_executor(None, load_trusted_setups)
             head = self.ledger.head
             self._log.info(
                 "node started",
