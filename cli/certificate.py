@@ -27,6 +27,9 @@ FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_ty
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 FINDINGS_SHOWN = 200
 WHOLE_PPM = 1_000_000
+STALE_S = (
+    300  # a ledger makes blocks without transactions too, so an older head means that it, or the node, stands still
+)
 ANSWERS = {
     "integrity": "unchanged",
     "issuance": "anchored on the ledger",
@@ -362,10 +365,16 @@ def facts_of(anchor: "Anchor | None", node_url: str, day: date) -> "LedgerFacts 
     if anchor is None:
         return None
     try:
-        return gather_facts(NodeClient(node_url), anchor, day_start_s(day) + 86_399)
+        facts = gather_facts(NodeClient(node_url), anchor, day_start_s(day) + 86_399)
     except (CommandError, ContractError) as error:
         note(f"cocket: {error}")
         return None
+    age_s = datetime.now(UTC).timestamp() - facts.as_of.time_s
+    if age_s > STALE_S:
+        note(
+            f"cocket: the node's last block is {age_s / 60:.0f} minutes old; what happened since is not in this verdict"
+        )
+    return facts
 
 
 def verdict_sentences(found: "Verdict", day: date) -> list[str]:
