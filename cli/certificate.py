@@ -27,9 +27,7 @@ FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_ty
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 FINDINGS_SHOWN = 200
 WHOLE_PPM = 1_000_000
-STALE_S = (
-    300  # a ledger makes blocks without transactions too, so an older head means that it, or the node, stands still
-)
+STALE_S = 300  # blocks come without transactions too: an older head means that the network, or the node, stands still
 ANSWERS = {
     "integrity": "unchanged",
     "issuance": "anchored on the ledger",
