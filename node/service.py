@@ -259,8 +259,10 @@ class Node:
                 case InvalidBlock():
                     self._log.warning("block refused", height=block.header.number, reason=str(error))
                     self._neighbours.upon_rejected(block_hash, str(error))
-                case _:
+                case NodeFault():
                     raise error
+                case _:  # an engine that fails on what a quorum could run must not go on beside it
+                    raise NodeFault(f"block {block.header.number} does not import: {error!r}") from error
 
         # Without the clock rule: what a quorum has sealed is final, however slow our own clock is.
         self._worker.run(lambda: self._importer.import_block(block), done)
