@@ -154,9 +154,11 @@ class Trial:
         return transaction_hash
 
     def resume_nonce(self, country: str) -> None:
-        """Go on with the nonce that a node gives, pending transactions counted."""
+        """Go on with the nonce that a node gives, pending transactions counted, if it answers."""
         address = "0x" + address_of(self.keys[next(iter(self.keys))].admin).hex()
-        self._nonce = int(str(self.nodes[country].ask("eth_getTransactionCount", address, "pending")), 16)
+        found = self.nodes[country].ask("eth_getTransactionCount", address, "pending")
+        if isinstance(found, str):
+            self._nonce = int(found, 16)
 
     def receipt(self, country: str, transaction_hash: str) -> dict[str, str] | None:
         found = self.nodes[country].ask("eth_getTransactionReceipt", transaction_hash)
