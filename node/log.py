@@ -1,8 +1,12 @@
-"""How the node's log is written: one line a happening on stderr, for people or as JSON. Only ``service`` writes it."""
+"""How the node's log is written: one line a happening on stderr, for people or as JSON. Only ``service`` writes it.
+
+Writing never raises: a full disk, or a reader that went away, must not stop a node in the middle of its work.
+"""
 
 import logging
 import sys
-from typing import Protocol, cast
+from contextlib import suppress
+from typing import Protocol, TextIO, cast
 
 import structlog
 
@@ -25,6 +29,22 @@ class Log(Protocol):
         """Write what stops or hurts the node."""
 
 
+class _Patient:
+    """A stream on which what cannot be written is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):  # ValueError: it was closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def open_log(level: str, *, as_json: bool, **facts: object) -> Log:
     """Return a log on stderr at a level (debug, info, warning, error); ``facts`` stand on every line."""
     renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
@@ -35,6 +55,6 @@ def open_log(level: str, *, as_json: bool, **facts: object) -> Log:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Patient(sys.stderr))),
     )
     return cast(Log, structlog.get_logger(**facts))
