@@ -124,6 +124,22 @@ def test_a_port_in_use_is_named(spare: Home, which: str) -> None:
     assert str(port) in said
 
 
+def test_without_rpc_it_makes_blocks_and_listens_to_nobody(lone: Trial, tmp_path: Path) -> None:
+    home = copy_home(lone, tmp_path / "NL")
+    port = home.settings().rpc.port
+    change_settings(home, rpc=RpcSettings(enabled=False, port=port))
+    process = NodeProcess(home.path)
+    try:
+        process.start()
+        wait_until(lambda: " height=1 " in process.log_tail(), "a block")
+        assert not process.is_address_taken()
+        process.terminate()
+        assert process.wait_stopped()
+        assert process.exit_code() == 0
+    finally:
+        process.kill()
+
+
 # -- the signing journal -----------------------------------------------------------------------------------------------
 
 
