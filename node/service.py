@@ -5,17 +5,14 @@ wherever it appears, stops the node: going on after a failed disk or a broken in
 """
 
 import asyncio
-import platform
 import signal
-import sys
 import time
 import traceback
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 
-from cocket.network.enode import Enode, format_enode, parse_enode
+from cocket.network.enode import Enode, parse_enode
 from cocket.network.errors import DisconnectReason, EnodeInvalid, NetworkError, PeerFault
 from cocket.network.peers import EventKind, NetworkEvent, PeerNetwork
 from cocket.network.session import Ending, Session
@@ -31,8 +28,8 @@ from cocket.node.chain.transaction import Transaction
 from cocket.node.chain.vm import load_trusted_setups
 from cocket.node.config import Home, PoolSettings, Settings
 from cocket.node.consensus.effects import Rejected
-from cocket.node.consensus.validators import faults_max
 from cocket.node.errors import InvalidBlock, InvalidGenesis, NodeFault, PeerError, Refused
+from cocket.node.facts import NodeFacts, client_version
 from cocket.node.keystore import load_key, read_passphrase
 from cocket.node.log import Log, open_log
 from cocket.node.neighbours import Neighbours, goodbye_reason
@@ -40,12 +37,12 @@ from cocket.node.ports import LedgerExecutor, LoopTimers, WallClock
 from cocket.node.protocols import eth, istanbul
 from cocket.node.roster import Roster, read_roster
 from cocket.node.rpc.gateway import RpcGateway
-from cocket.node.rpc.status import PeerStatus, SyncProgress
 from cocket.node.signer import KeySigner, Signer
 from cocket.node.store.home import DataFolder
 from cocket.node.store.journal import SigningJournal
 from cocket.node.store.level import LevelStore
 from cocket.node.validator import Validator
+from cocket.node.voters import Voters
 from cocket.node.worker import BlockWorker
 
 BUILD_SHARE = 0.25  # of the base round timeout: the proposer's time to make a block
@@ -97,7 +94,10 @@ class Node:
         self._timers: LoopTimers | None = None
         self._static = static
         self._neighbours = Neighbours(self.ledger, self.pool, self)
-        self._voters: dict[bytes, dict[bytes, Session]] = {}
+        self._voters = Voters(
+            lambda address: self._duty().on_peer_connected(address),
+            lambda address: self._duty().on_peer_disconnected(address),
+        )
         self._network = PeerNetwork(
             node_key,
             client_version(),
@@ -109,10 +109,12 @@ class Node:
             on_closed=self._upon_closed,
             on_event=self._upon_network_event,
         )
+        address = None if signer is None else signer.address
+        self._facts = NodeFacts(self._network, self._neighbours, lambda: self._validator, address, settings.peers.host)
         self._rpc = RpcGateway(
             self.ledger,
             self.pool,
-            self,
+            self._facts,
             host=settings.rpc.host,
             port=settings.rpc.port,
             allowed_hosts=settings.rpc.allowed_hosts,
@@ -143,7 +145,7 @@ class Node:
             journal=self._journal,
             clock=WallClock(),
             timers=self._timers,
-            transport=self,
+            transport=self._voters,
             executor=executor,
             chain=self,
             observer=self,
@@ -163,6 +165,7 @@ class Node:
                 await self._rpc.start()
             self._refresh_roster()
             self._network.update_known(self._known_enodes())
+            self._start_validator()
             await self._network.start()
             # Two seconds of a core: beside the first blocks, not before them.
             self._loop.run_in_executor(None, load_trusted_setups)
@@ -174,21 +177,26 @@ class Node:
                 height=head.number,
                 validator=None if self._signer is None else "0x" + self._signer.address.hex(),
                 rpc=f"http://{self._settings.rpc.host}:{self._rpc.port}" if self._settings.rpc.enabled else None,
-                enode=self.enode(),
+                enode=self._facts.enode(),
             )
-            if self._validator is not None:
-                self._validator.start(head, self.ledger.validators_after(head))
-                if self._validator.status().is_watching:
-                    self._log.warning(
-                        "watching only: the signing journal is missing or not as old as the chain; this node votes "
-                        "again once the others have made new blocks"
-                    )
             self._watch_for_stall()
             await self._stopping.wait()
         finally:
             await self._close()
         if self._fault is not None:
             raise self._fault
+
+    def _start_validator(self) -> None:
+        """Begin at the height after our head: before peers are let in, so that no vote comes too soon."""
+        if self._validator is None:
+            return
+        head = self.ledger.head
+        self._validator.start(head, self.ledger.validators_after(head))
+        if self._validator.status().is_watching:
+            self._log.warning(
+                "watching only: the signing journal is missing or not as old as the chain; this node votes again once "
+                "the others have made new blocks"
+            )
 
     def stop(self) -> None:
         """End ``run``; may be called more than once."""
@@ -286,7 +294,7 @@ class Node:
             gas=header.gas_used,
             pool=sum(self.pool.status()),
             peers=len(self._network.sessions),
-            behind=max(0, self._highest() - header.number),
+            behind=max(0, self._facts.highest() - header.number),
         )
         if self._validator is not None:
             try:
@@ -296,11 +304,6 @@ class Node:
         self._refresh_roster()
         self._neighbours.upon_head(header, head_hash)
         self._rpc.on_block(header)
-
-    def _highest(self) -> int:
-        """Return the height of the network as far as f of its peers cannot make it up."""
-        validators = 1 if self._validator is None else self._validator.status().validators
-        return self._neighbours.likely_highest(faults_max(validators))
 
     def _watch_for_stall(self) -> None:
         """Begin to wait for the next block; an operator hears when it does not come."""
@@ -325,7 +328,7 @@ class Node:
             "no block comes",
             seconds=round(waited_s),
             height=head.number,
-            round=self.round(),
+            round=self._facts.round(),
             missing=sorted(self._country(v) for v in validators if v not in reached),
         )
         self._stall = self._loop.call_later(min(waited_s, STALL_REMINDER_S), self._upon_stall)
@@ -346,10 +349,7 @@ class Node:
             return
         if roster is self._roster:
             return
-        for voter, sessions in tuple(self._voters.items()):
-            for session in tuple(sessions.values()):
-                if roster.address_of(session.node_id) != voter:
-                    self._remove_voter(session)
+        self._voters.remove_moved(roster.address_of)
         self._roster = roster
         self._network.update_known(self._known_enodes())
         for session in self._network.sessions.values():
@@ -380,7 +380,7 @@ class Node:
 
     def _upon_closed(self, session: Session, _ending: Ending) -> None:
         self._ready.discard(session.node_id)
-        self._remove_voter(session)
+        self._voters.remove(session)
         self._neighbours.upon_closed(session)
 
     def _upon_message(self, session: Session, capability: str, code: int, payload: bytes) -> None:
@@ -395,27 +395,8 @@ class Node:
             raise PeerFault(str(error), DisconnectReason.SUBPROTOCOL_ERROR) from error
 
     def _add_voter(self, session: Session) -> None:
-        if self._validator is None or istanbul.NAME not in session.capabilities or session.node_id not in self._ready:
-            return
-        address = self._roster.address_of(session.node_id)
-        sessions = self._voters.setdefault(address, {})
-        is_first = not sessions
-        sessions[session.node_id] = session
-        if is_first:
-            self._validator.on_peer_connected(address)
-
-    def _remove_voter(self, session: Session) -> None:
-        for address, sessions in tuple(self._voters.items()):
-            if sessions.get(session.node_id) is session:
-                del sessions[session.node_id]
-                if not sessions:
-                    del self._voters[address]
-                    self._duty().on_peer_disconnected(address)
-
-    def send(self, address: bytes, code: int, payload: bytes) -> None:
-        """Send a consensus message to a validator's nodes (``Validator``'s port)."""
-        for session in tuple(self._voters.get(address, {}).values()):
-            session.send(istanbul.NAME, code, payload)
+        if self._validator is not None and session.node_id in self._ready:
+            self._voters.add(self._roster.address_of(session.node_id), session)
 
     def peer_ahead(self, address: bytes, height: int) -> None:
         """A validator votes on a later height (``Validator``'s port): the follower hears of it by announcement."""
@@ -424,7 +405,7 @@ class Node:
     def peer_behind(self, address: bytes, height: int) -> None:
         """A validator still votes on a height that is final here (``Validator``'s port)."""
         self._log.debug("peer behind", peer=self._country(address), height=height)
-        for node_id in tuple(self._voters.get(address, {})):
+        for node_id in self._voters.node_ids(address):
             self._neighbours.send_head(node_id)
 
     def rejected(self, note: Rejected) -> None:
@@ -447,56 +428,6 @@ class Node:
 
     def _country(self, address: bytes) -> str:
         return self._roster.countries.get(address) or "0x" + address.hex()
-
-    # -- what RPC asks (``NodeStatus``) --------------------------------------------------------------------------------
-
-    def client_version(self) -> str:
-        """Return name, version and platform."""
-        return client_version()
-
-    def is_listening(self) -> bool:
-        """Whether peers can connect."""
-        return self._network.port != 0
-
-    def peers(self) -> Sequence[PeerStatus]:
-        """Return the connected peers."""
-        return [
-            PeerStatus(
-                peer.node_id,
-                peer.remote,
-                peer.client_id,
-                not peer.is_outbound,
-                self._neighbours.height_of(peer.node_id),
-            )
-            for peer in self._network.status().peers
-        ]
-
-    def sync_progress(self) -> SyncProgress | None:
-        """Return the progress while catching up."""
-        follow, highest = self._neighbours.status(), self._highest()
-        return None if highest <= follow.head + 1 else SyncProgress(follow.start, follow.head, highest)
-
-    def round(self) -> int | None:
-        """Return the round of the height being decided."""
-        if self._validator is None:
-            return None
-        status = self._validator.status()
-        return status.round if status.is_validator else None
-
-    def address(self) -> bytes | None:
-        """Return the validator address."""
-        return None if self._signer is None else self._signer.address
-
-    def enode(self) -> str | None:
-        """Return where peers reach this node."""
-        if not self._network.port:
-            return None
-        return format_enode(Enode(self._network.node_id, self._settings.peers.host, self._network.port))
-
-
-def client_version() -> str:
-    """Return what this node says it is, to peers and clients."""
-    return f"cocket/v{version('cocket')}/{sys.platform}-{platform.machine()}/python{platform.python_version()}"
 
 
 def run_node(path: Path, *, json_log: bool = False, is_journal_trusted: bool = False) -> None:

@@ -1,0 +1,87 @@
+"""What RPC asks of the running node beside its ledger and its pool; it computes little and changes nothing."""
+
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from cocket.network.enode import Enode, format_enode
+from cocket.network.peers import PeerNetwork
+from cocket.node.consensus.validators import faults_max
+from cocket.node.neighbours import Neighbours
+from cocket.node.rpc.status import PeerStatus, SyncProgress
+from cocket.node.validator import Validator
+
+
+def client_version() -> str:
+    """Return what this node says it is, to peers and clients."""
+    return f"cocket/v{version('cocket')}/{sys.platform}-{platform.machine()}/python{platform.python_version()}"
+
+
+class NodeFacts:
+    """The running node's ``NodeStatus``."""
+
+    def __init__(
+        self,
+        network: PeerNetwork,
+        neighbours: Neighbours,
+        validator: Callable[[], Validator | None],
+        address: bytes | None,
+        host: str,
+    ) -> None:
+        """Keep whom to ask; ``address`` is the validator's, ``host`` where peers reach this node."""
+        self._network = network
+        self._neighbours = neighbours
+        self._validator = validator
+        self._address = address
+        self._host = host
+
+    def client_version(self) -> str:
+        """Return name, version and platform."""
+        return client_version()
+
+    def is_listening(self) -> bool:
+        """Whether peers can connect."""
+        return self._network.port != 0
+
+    def peers(self) -> Sequence[PeerStatus]:
+        """Return the connected peers."""
+        return [
+            PeerStatus(
+                peer.node_id,
+                peer.remote,
+                peer.client_id,
+                not peer.is_outbound,
+                self._neighbours.height_of(peer.node_id),
+            )
+            for peer in self._network.status().peers
+        ]
+
+    def highest(self) -> int:
+        """Return the height of the network as far as f of its peers cannot make it up."""
+        validator = self._validator()
+        validators = 1 if validator is None else validator.status().validators
+        return self._neighbours.likely_highest(faults_max(validators))
+
+    def sync_progress(self) -> SyncProgress | None:
+        """Return the progress while catching up."""
+        follow, highest = self._neighbours.status(), self.highest()
+        return None if highest <= follow.head + 1 else SyncProgress(follow.start, follow.head, highest)
+
+    def round(self) -> int | None:
+        """Return the round of the height being decided, None when this node does not take part."""
+        validator = self._validator()
+        if validator is None:
+            return None
+        status = validator.status()
+        return status.round if status.is_validator else None
+
+    def address(self) -> bytes | None:
+        """Return the validator address."""
+        return self._address
+
+    def enode(self) -> str | None:
+        """Return where peers reach this node."""
+        return (
+            format_enode(Enode(self._network.node_id, self._host, self._network.port)) if self._network.port else None
+        )
