@@ -59,7 +59,7 @@ class Demo:
 
     def found(self) -> None:
         say("1. Four customs authorities found a network: they make keys, exchange records, sign one genesis")
-        rpc, peers = free_port_block(len(COUNTRIES)), free_port_block(len(COUNTRIES), above=40_000)
+        rpc, peers = free_port_block(len(COUNTRIES)), free_port_block(len(COUNTRIES), above=26_000)
         options = [part for country in COUNTRIES for part in ("--authority", country)]
         answer = self.cocket(
             "network", "create", str(self.trial), *options, "--rpc-port", str(rpc), "--peer-port", str(peers)

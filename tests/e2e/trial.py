@@ -23,7 +23,9 @@ from cocket.node.config import Home, PeerSettings, RpcSettings, Settings
 CHAIN_ID = 20_261
 DEADLINE_S = 90.0  # far more than anything takes on an idle machine; a busy one is slow, not wrong
 POLL_S = 0.05
-_PORTS = itertools.count(22_000 + os.getpid() % 400 * 20, 20)  # test processes side by side begin elsewhere
+# Each test process has ports of its own below those that the system gives to outgoing connections, and takes none twice.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = itertools.count(10_000 + 2_000 * (_WORKER % 5) + 10 * (os.getpid() % 50), 20)
 
 
 def free_ports(count: int) -> int:
