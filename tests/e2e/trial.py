@@ -23,7 +23,7 @@ from cocket.node.config import Home, PeerSettings, RpcSettings, Settings
 CHAIN_ID = 20_261
 DEADLINE_S = 90.0  # far more than anything takes on an idle machine; a busy one is slow, not wrong
 POLL_S = 0.05
-# Each test process has ports of its own below those that the system gives to outgoing connections, and takes none twice.
+# Each test process has ports of its own, below those that the system gives to outgoing connections; none comes twice.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _PORTS = itertools.count(10_000 + 2_000 * (_WORKER % 5) + 10 * (os.getpid() % 50), 20)
 
