@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
@@ -13,8 +13,6 @@ from cocket.cli.errors import CommandError, Exit
 from cocket.cli.keys import ask_passphrase
 from cocket.node.config import Home
 from cocket.node.keystore import load_key
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +27,47 @@ class Signatory:
         return f"Signatory(0x{self.address.hex()})"
 
 
-def signing_options(command: _Command) -> _Command:
-    """Add ``--home``, ``--key``, ``--passphrase-file`` and ``--node`` to a command."""
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """The options that say who signs; nothing is opened before ``open``."""
+
+    home: Path | None
+    key_file: Path | None
+    passphrase_file: Path | None
+    node_url: str | None
+
+    def open(self) -> Signatory:
+        """Return who signs, asking for the passphrase where no file has it.
+
+        :raises CommandError: neither a home nor a key is named.
+        """
+        home = self.home
+        if self.key_file is None and home is None:
+            raise CommandError("say who signs: --home HOME for an authority's admin key, or --key FILE", Exit.USAGE)
+        url = self.node_url or (home_url(home) if home is not None else DEFAULT_URL)
+        path = self.key_file if self.key_file is not None else Path(str(home)) / "keys" / "admin.json"
+        passphrase_file = self.passphrase_file
+        if passphrase_file is None and home is not None:
+            beside = home / Home(home).settings().keys.passphrase_file
+            passphrase_file = beside if beside.exists() else None
+        key = load_key(path, ask_passphrase(passphrase_file))
+        return Signatory(NodeClient(url), key, address_of(key))
+
+
+def signing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--home``, ``--key``, ``--passphrase-file`` and ``--node`` to a command, which gets them as ``signing``."""
+
+    @wraps(command)
+    def signing_command(
+        *,
+        home: Path | None,
+        key_file: Path | None,
+        passphrase_file: Path | None,
+        node_url: str | None,
+        **others: object,
+    ) -> None:
+        command(signing=Signing(home, key_file, passphrase_file, node_url), **others)
+
     for option in (
         click.option(
             "--node",
@@ -53,27 +90,8 @@ def signing_options(command: _Command) -> _Command:
             help="An authority's home: its admin key and its node.",
         ),
     ):
-        command = option(command)
-    return command
-
-
-def open_signatory(
-    home: Path | None, key_file: Path | None, passphrase_file: Path | None, node_url: str | None
-) -> Signatory:
-    """Return who signs.
-
-    :raises CommandError: neither a home nor a key is named.
-    """
-    if key_file is None and home is None:
-        raise CommandError("say who signs: --home HOME for an authority's admin key, or --key FILE", Exit.USAGE)
-    url = node_url or (home_url(home) if home is not None else DEFAULT_URL)
-    path = key_file if key_file is not None else Path(str(home)) / "keys" / "admin.json"
-    if passphrase_file is None and home is not None:
-        settings = Home(home).settings()
-        beside = home / settings.keys.passphrase_file
-        passphrase_file = beside if beside.exists() else None
-    key = load_key(path, ask_passphrase(passphrase_file))
-    return Signatory(NodeClient(url), key, address_of(key))
+        signing_command = option(signing_command)
+    return signing_command
 
 
 def home_url(home: Path) -> str:

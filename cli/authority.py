@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cocket.cli.account import format_time, open_signatory, signing_options
+from cocket.cli.account import Signing, format_time, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
@@ -125,10 +125,7 @@ def propose() -> None:
 @json_option
 def propose_admission(
     record: Path,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Propose to admit the authority of a RECORD, as `cocket genesis record` makes it.
@@ -141,7 +138,7 @@ def propose_admission(
 
     country, keys = keys_of(decode_record(read_bounded(record, FILE_BYTES_MAX), str(record)))
     data = consortium.propose_admission(country=country, keys=keys)
-    _send(data, home, key_file, passphrase_file, node_url, as_json, f"proposed to admit {country}")
+    _send(data, signing, as_json, f"proposed to admit {country}")
 
 
 def _subject_command(kind: str) -> click.Command:
@@ -154,15 +151,12 @@ def _subject_command(kind: str) -> click.Command:
     def command(
         country: str,
         reason: int,
-        home: Path | None,
-        key_file: Path | None,
-        passphrase_file: Path | None,
-        node_url: str | None,
+        signing: Signing,
         as_json: bool,
     ) -> None:
         from cocket.contracts import consortium
 
-        signatory = open_signatory(home, key_file, passphrase_file, node_url)
+        signatory = signing.open()
         number = signatory.client.view(consortium.ADDRESS, consortium.authority_of_country(country))
         if number == 0:
             raise CommandError(f"{country}: no authority there; `cocket authority list` shows all", Exit.NOT_FOUND)
@@ -193,10 +187,7 @@ for _kind in KINDS:
 def propose_parameter(
     name: str,
     amount: int,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Propose another value of a parameter.
@@ -207,7 +198,7 @@ def propose_parameter(
     from cocket.contracts import consortium
 
     data = consortium.propose_parameter(parameter=consortium.Parameter(PARAMETERS[name]), amount=amount)
-    _send(data, home, key_file, passphrase_file, node_url, as_json, f"proposed {name} {amount}")
+    _send(data, signing, as_json, f"proposed {name} {amount}")
 
 
 @authority.command(epilog="Example: cocket authority vote 3 --for --home trial/NL")
@@ -218,10 +209,7 @@ def propose_parameter(
 def vote(
     proposal: int,
     approve: bool,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Vote on a proposal. The vote that decides also carries it out, if the validator set may change now."""
@@ -229,7 +217,7 @@ def vote(
 
     data = consortium.vote(proposal=proposal, approve=approve)
     said = f"voted {'for' if approve else 'against'} proposal {proposal}"
-    _send(data, home, key_file, passphrase_file, node_url, as_json, said, proposal)
+    _send(data, signing, as_json, said, proposal)
 
 
 @authority.command(epilog="Example: cocket authority execute 3 --home trial/NL")
@@ -238,43 +226,34 @@ def vote(
 @json_option
 def execute(
     proposal: int,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Carry out a proposal that has passed but had to wait for the spacing of validator changes."""
     from cocket.contracts import consortium
 
     data = consortium.execute(proposal=proposal)
-    _send(data, home, key_file, passphrase_file, node_url, as_json, f"executed proposal {proposal}", proposal)
+    _send(data, signing, as_json, f"executed proposal {proposal}", proposal)
 
 
 @authority.command(epilog="Example: cocket authority activate --home trial/BR")
 @signing_options
 @json_option
-def activate(
-    home: Path | None, key_file: Path | None, passphrase_file: Path | None, node_url: str | None, as_json: bool
-) -> None:
+def activate(signing: Signing, as_json: bool) -> None:
     """Take the own validator seat, once the own node is level with the others."""
     from cocket.contracts import consortium
 
-    _send(
-        consortium.activate(), home, key_file, passphrase_file, node_url, as_json, "validating from the next block on"
-    )
+    _send(consortium.activate(), signing, as_json, "validating from the next block on")
 
 
 @authority.command("stand-down", epilog="Example: cocket authority stand-down --home trial/BR")
 @signing_options
 @json_option
-def stand_down(
-    home: Path | None, key_file: Path | None, passphrase_file: Path | None, node_url: str | None, as_json: bool
-) -> None:
+def stand_down(signing: Signing, as_json: bool) -> None:
     """Give up the own validator seat, for maintenance; never the last one."""
     from cocket.contracts import consortium
 
-    _send(consortium.stand_down(), home, key_file, passphrase_file, node_url, as_json, "no longer validating")
+    _send(consortium.stand_down(), signing, as_json, "no longer validating")
 
 
 def standing(proposal: "Proposal", now_s: int) -> str:
@@ -330,17 +309,14 @@ def keys_of(record: "Record") -> "tuple[str, Keys]":
 
 def _send(
     data: bytes,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
     said: str,
     proposal: int | None = None,
 ) -> None:
     from cocket.contracts import consortium
 
-    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    signatory = signing.open()
     final = signatory.client.send(signatory.key, consortium.ADDRESS, data)
     _say(final, signatory.client, as_json, said, proposal)
 

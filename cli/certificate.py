@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cocket.cli.account import day_start_s, format_time, open_signatory, parse_day, signing_options
+from cocket.cli.account import Signing, day_start_s, format_time, parse_day, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
@@ -117,10 +117,7 @@ def issue(
     valid_from: str | None,
     valid_to: str | None,
     skip_invalid: bool,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Issue certificates: check, commit, anchor all as one batch, wait until final, write one file each.
@@ -137,7 +134,7 @@ def issue(
     sources = issuing.list_sources(files)
     if not sources:
         raise CommandError("no documents in these files", Exit.USAGE)
-    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    signatory = signing.open()
     with _progress() as progress:
         issued = issuing.issue(
             sources,
@@ -235,17 +232,14 @@ def present(file: Path, selection: tuple[str, ...], hide_country: bool, out: Pat
 def withdraw(
     file: Path,
     reason: int,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Withdraw a certificate for good. Its issuer may, and the authority that accredited the issuer."""
     from cocket.contracts import certificates
 
     anchor = anchor_of(file)
-    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    signatory = signing.open()
     data = certificates.withdraw(batch=anchor.batch, index=anchor.index, reason=reason)
     final = signatory.client.send(signatory.key, certificates.ADDRESS, data)
     said = f"withdrawn in block {final.block_number}, {format_time(final.block_time_s)}"
@@ -268,17 +262,14 @@ def withdraw(
 def supersede(
     file: Path,
     by: Path,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Replace a certificate by another of the same issuer."""
     from cocket.contracts import certificates
 
     old, new = anchor_of(file), anchor_of(by)
-    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    signatory = signing.open()
     data = certificates.supersede(batch=old.batch, index=old.index, by_batch=new.batch, by_index=new.index)
     final = signatory.client.send(signatory.key, certificates.ADDRESS, data)
     said = f"superseded in block {final.block_number}, {format_time(final.block_time_s)}"
@@ -298,10 +289,7 @@ def supersede(
 def use(
     file: Path,
     share: str,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Claim a certificate, or a share of it, for imported goods. More than the whole is refused by consensus."""
@@ -319,7 +307,7 @@ def use(
         raise CommandError(f"the certificate was changed since it was issued: {problem}", Exit.VERIFICATION_NO)
     country = presentation.country
     destination = country_hash(country.salt, country.country) if isinstance(country, OpenCountry) else country
-    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    signatory = signing.open()
     data = certificates.use(
         batch=anchor.batch,
         index=anchor.index,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cocket.cli.account import day_start_s, format_time, open_signatory, parse_day, signing_options
+from cocket.cli.account import Signing, day_start_s, format_time, parse_day, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.output import json_option, show, table
@@ -59,10 +59,7 @@ def accredit(
     first_day: str | None,
     end_day: str,
     out: Path | None,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Accredit a participant. Its authority is the one whose admin key signs."""
@@ -77,7 +74,7 @@ def accredit(
         raise CommandError(f"--to {end} is not after --from {start}", Exit.USAGE)
     salt = secrets.token_bytes(SALT_BYTES)
     identity = identity_hash(salt, name)
-    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    signatory = signing.open()
     data = participants.accredit(
         identity=identity,
         roles=participants.Role(sum(participants.Role[role.upper()] for role in roles)),
@@ -112,16 +109,13 @@ def accredit(
 def suspend(
     number: int,
     reason: int,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Suspend a participant: from this block on it can issue nothing. What it issued stays issued."""
     from cocket.contracts import participants
 
-    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    signatory = signing.open()
     final = signatory.client.send(
         signatory.key, participants.ADDRESS, participants.suspend(participant=number, reason=reason)
     )
@@ -135,16 +129,13 @@ def suspend(
 @json_option
 def reinstate(
     number: int,
-    home: Path | None,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    node_url: str | None,
+    signing: Signing,
     as_json: bool,
 ) -> None:
     """Lift a suspension."""
     from cocket.contracts import participants
 
-    signatory = open_signatory(home, key_file, passphrase_file, node_url)
+    signatory = signing.open()
     final = signatory.client.send(signatory.key, participants.ADDRESS, participants.reinstate(participant=number))
     said = f"participant {number} is reinstated since block {final.block_number}, {format_time(final.block_time_s)}"
     show(as_json, {"participant": number, "block": final.block_number, "time": final.block_time_s}, [said])
