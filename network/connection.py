@@ -7,7 +7,7 @@ largest packet or frame that the present state allows. It knows no clock: silenc
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -278,8 +278,3 @@ class Connection:
         with contextlib.suppress(PeerFault):
             body = snappy.decompress(body, 16)
         return Left(p2p.decode_disconnect(body))
-
-
-def describe_shared(shared: Sequence[SharedCapability]) -> str:
-    """Return what two ends speak, as people read it: "eth/68, istanbul/100"."""
-    return ", ".join(f"{s.name}/{s.version}" for s in shared)

@@ -21,11 +21,6 @@ class Account:
     code_hash: bytes = EMPTY_KECCAK
     storage_root: bytes = EMPTY_ROOT
 
-    @property
-    def is_empty(self) -> bool:
-        """Say whether nonce, balance and code are all absent: such an account is removed once touched (EIP-161)."""
-        return not self.nonce and not self.balance and self.code_hash == EMPTY_KECCAK
-
 
 class StateReader(Protocol):
     """The state after some block: what the engine reads. Absent is None, zero or empty; it never changes."""
