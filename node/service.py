@@ -28,6 +28,7 @@ from cocket.node.chain.transaction import Transaction
 from cocket.node.chain.vm import load_trusted_setups
 from cocket.node.config import Home, PoolSettings, Settings
 from cocket.node.consensus.effects import Rejected
+from cocket.node.consensus.messages import Message
 from cocket.node.errors import InvalidBlock, InvalidGenesis, NodeFault, PeerError, Refused
 from cocket.node.facts import NodeFacts, client_version
 from cocket.node.keystore import load_key, read_passphrase
@@ -417,6 +418,16 @@ class Node:
             round=note.round,
             author=self._country(note.author),
             reason=note.reason,
+        )
+
+    def equivocated(self, first: Message, second: Message) -> None:
+        """A validator signed two different messages for one height, round and kind (``Validator``'s port)."""
+        self._log.warning(
+            "equivocation",
+            validator=self._country(first.author),
+            kind=first.code.name,
+            height=first.height,
+            round=first.round,
         )
 
     def _upon_network_event(self, event: NetworkEvent) -> None:

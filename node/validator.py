@@ -35,6 +35,7 @@ from cocket.node.consensus.effects import (
     BuildBlock,
     CommitBlock,
     Effect,
+    Equivocation,
     Gossip,
     PeerAhead,
     PeerBehind,
@@ -289,6 +290,8 @@ class Validator:
                 self._observer.peer_behind(effect.source, effect.height)
             case Rejected():
                 self._observer.rejected(effect)
+            case Equivocation():
+                self._observer.equivocated(effect.first, effect.second)
 
     def _sign(self, effect: Sign) -> None:
         """Sign, make durable, send: strictly in this order; the messages come back before any other event."""

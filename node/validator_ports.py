@@ -11,6 +11,7 @@ from typing import Protocol
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import Header
 from cocket.node.consensus.effects import Rejected, Timer
+from cocket.node.consensus.messages import Message
 
 
 class Clock(Protocol):
@@ -112,6 +113,10 @@ class Observer(Protocol):
 
     def rejected(self, note: Rejected) -> None:
         """Say that a message was dropped, and why."""
+        ...
+
+    def equivocated(self, first: Message, second: Message) -> None:
+        """Say that somebody signed two different messages for one height, round and kind; may be said again."""
         ...
 
 

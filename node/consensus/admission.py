@@ -6,7 +6,17 @@ Nothing here moves a round or signs; the rules that fire on what was kept are in
 from dataclasses import replace
 from typing import Final
 
-from cocket.node.consensus.effects import Effect, Gossip, PeerAhead, PeerBehind, StartTimer, Timer, rejected
+from cocket.node.consensus.effects import (
+    Effect,
+    Equivocation,
+    Gossip,
+    PeerAhead,
+    PeerBehind,
+    StartTimer,
+    Timer,
+    rejected,
+)
+from cocket.node.consensus.equivocation import contradicted
 from cocket.node.consensus.events import MessageReceived
 from cocket.node.consensus.inbox import keep_future, keep_vote
 from cocket.node.consensus.justification import commit_fault, proposal_fault, round_change_fault
@@ -30,9 +40,11 @@ def receive(state: State, event: MessageReceived) -> Step:
     if not state.is_validator(message.author):
         return state, (rejected(message, "its author is no validator"),)
     if message.height > state.height:
-        future = keep_future(state.future, message, source, state.parent.number)
         ahead = () if source is None else (PeerAhead(source, message.height - 1),)
-        return (state if future is None else replace(state, future=future)), ahead
+        future = keep_future(state.future, message, source, state.parent.number)
+        if future is None:
+            return state, (*ahead, *contradicted([waiting.message for waiting in state.future], message))
+        return replace(state, future=future), ahead
     if state.committing is not None:
         return state, ()
     if message.author == state.address:
@@ -42,19 +54,23 @@ def receive(state: State, event: MessageReceived) -> Step:
             return _receive_proposal(state, message, source, event.now_ms)
         case Prepare():
             prepares = keep_vote(state.prepares, message, state.round)
-            return _kept(state, None if prepares is None else replace(state, prepares=prepares), message, source)
+            if prepares is None:
+                return state, contradicted(state.prepares, message)
+            return replace(state, prepares=prepares), (Gossip(message, source),)
         case Commit():
             commits = keep_vote(state.commits, message, state.round, _prepared_round(state))
-            if commits is not None and (fault := commit_fault(message)):
+            if commits is None:
+                return state, contradicted(state.commits, message)
+            if fault := commit_fault(message):
                 return state, (rejected(message, fault),)
-            return _kept(state, None if commits is None else replace(state, commits=commits), message, source)
+            return replace(state, commits=commits), (Gossip(message, source),)
         case RoundChange():
             changes = keep_vote(state.round_changes, message, state.round)
             if changes is None:
-                return state, ()
+                return state, contradicted(state.round_changes, message)
             if fault := round_change_fault(state, message):
                 return state, (rejected(message, fault),)
-            return _kept(state, replace(state, round_changes=changes), message, source)
+            return replace(state, round_changes=changes), (Gossip(message, source),)
 
 
 def _receive_own(state: State, message: Message) -> Step:
@@ -64,7 +80,7 @@ def _receive_own(state: State, message: Message) -> Step:
         # An echo of what an earlier life of this node signed in a round that is over, or somebody else has our key.
         return state, (rejected(message, "it is signed with our key, and not by us in this round"),)
     if any(own.code is message.code and own.round >= message.round for own in state.own):
-        return state, ()
+        return state, contradicted(state.own, message)
     own = (*[own for own in state.own if own.code is not message.code], message)
     return keep_own(replace(state, own=own), message), ()
 
@@ -87,27 +103,24 @@ def keep_own(state: State, message: Message) -> State:
 
 def _receive_proposal(state: State, message: Proposal, source: bytes | None, now_ms: int) -> Step:
     round_number = message.round
-    if round_number < state.round or (round_number == state.round and state.accepted is not None):
-        return state, ()
-    if state.proposal is not None and state.proposal.round >= round_number:
-        return state, ()
+    equivocation: tuple[Equivocation, ...] = () if state.heard is None else contradicted((state.heard,), message)
+    is_decided = round_number < state.round or (round_number == state.round and state.accepted is not None)
+    if is_decided or (state.proposal is not None and state.proposal.round >= round_number):
+        return state, equivocation
     if fault := proposal_fault(state, message):
-        return state, (rejected(message, fault),)
+        return state, (*equivocation, rejected(message, fault))
     vote = state.signed_vote(Code.PREPARE, round_number)
     if vote is not None and vote.digest != message.digest:
-        return state, (rejected(message, "we prepared another block in this round"),)
+        return state, (*equivocation, rejected(message, "we prepared another block in this round"))
     early_ms = message.block.header.timestamp * 1000 - CLOCK_AHEAD_MS - now_ms
     if early_ms > EARLY_MS_MAX:
         return state, (rejected(message, f"its timestamp is {early_ms} ms too early, at most {EARLY_MS_MAX} wait"),)
-    kept = replace(state, proposal=message, is_due=early_ms <= 0)
+    heard = message if state.heard is None or state.heard.round < round_number else state.heard
+    kept = replace(state, proposal=message, heard=heard, is_due=early_ms <= 0)
+    effects = (*equivocation, Gossip(message, source))
     if early_ms > 0:
-        timer = StartTimer(Timer.EARLY, state.height, round_number, early_ms + EARLY_MARGIN_MS)
-        return kept, (Gossip(message, source), timer)
-    return kept, (Gossip(message, source),)
-
-
-def _kept(state: State, kept: State | None, message: Message, source: bytes | None) -> Step:
-    return (state, ()) if kept is None else (kept, (Gossip(message, source),))
+        return kept, (*effects, StartTimer(Timer.EARLY, state.height, round_number, early_ms + EARLY_MARGIN_MS))
+    return kept, effects
 
 
 def _behind(state: State, message: Message, source: bytes | None) -> tuple[Effect, ...]:

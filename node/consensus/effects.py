@@ -135,6 +135,14 @@ class Rejected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Equivocation:
+    """An author signed two different messages for one height, round and kind: to be kept as evidence, nothing more."""
+
+    first: Message
+    second: Message
+
+
 Effect: TypeAlias = (
     StartBlockTimer
     | StartTimer
@@ -148,6 +156,7 @@ Effect: TypeAlias = (
     | PeerAhead
     | PeerBehind
     | Rejected
+    | Equivocation
 )
 
 

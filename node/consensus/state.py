@@ -124,10 +124,11 @@ class State:
     ``rounds_entered`` counts the rounds entered at this height since it began or the process started: the round
     timeout doubles with it. ``is_quorate`` says that a quorum is known to have come to this round (to round 0 all
     come), ``is_open`` that the block timer is over.
-    ``proposal`` is the justified proposal for ``round`` whose block is not known to be valid yet; ``built`` the block
-    made for our own proposal. ``prepares``, ``commits`` and ``round_changes`` hold at most two or three messages of
-    each validator (see ``inbox``), ``future`` is bounded by author and in all (see ``future``), ``signed`` grows by
-    at most four a round, ``own`` holds the latest of each kind.
+    ``proposal`` is the justified proposal for ``round`` whose block is not known to be valid yet, ``heard`` the first
+    one taken in the latest round, to hold a second one of its author against; ``built`` the block made for our own.
+    ``prepares``, ``commits`` and ``round_changes`` hold at most two or three messages of each validator (see
+    ``inbox``), ``future`` is bounded by author and in all (see ``future``), ``signed`` grows by at most four a round,
+    ``own`` holds the latest of each kind.
     """
 
     configuration: Configuration
@@ -141,6 +142,7 @@ class State:
     is_quorate: bool = True
     is_open: bool = False
     proposal: Proposal | None = None
+    heard: Proposal | None = None
     is_due: bool = True
     accepted: Accepted | None = None
     prepared: PreparedCertificate | None = None

@@ -9,13 +9,13 @@ from heapq import heappop, heappush
 from random import Random
 
 from simulator.chains import Chain, StubChain, ValidatorsAt
-from simulator.checkers import History, SafetyChecker, SignatureChecker
+from simulator.checkers import History, SafetyChecker, SignatureChecker, Violation
 from simulator.links import Links
 from simulator.machines import Machine, Times
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import block_hash
-from cocket.node.consensus.messages import Code, Shape
+from cocket.node.consensus.messages import Code, Message, Shape
 from cocket.node.consensus.seals import address_of_key
 
 KEYS = tuple(sorted([bytes([0, *[i + 1] * 31]) for i in range(16)], key=address_of_key))
@@ -189,6 +189,10 @@ class Cluster:
     def on_stored(self, machine: Machine, block: Block) -> None:
         self.history.note(self.now_ms, machine.name, block.header.number, block_hash(block.header))
         self.safety.on_stored(machine.name, block)
+
+    def on_equivocation(self, machine: Machine, first: Message, second: Message) -> None:
+        if first.author not in self.twin_addresses:
+            raise Violation(f"{machine.name}: accuses the honest {first.author.hex()} of {second.code.name}")
 
     @property
     def lowest(self) -> int:

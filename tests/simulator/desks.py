@@ -126,6 +126,9 @@ class Desk:
     def rejected(self, note: Rejected) -> None:
         self.log.append(f"rejected {note.code.name.lower()}: {note.reason}")
 
+    def equivocated(self, first: Message, second: Message) -> None:
+        self.log.append(f"{NAMES[first.author]} signed two {second.code.name.lower()}s at {first.height}.{first.round}")
+
     # --- what a test does ----------------------------------------------------------------------------------------
 
     def connect(self, *peers: Player) -> "Desk":

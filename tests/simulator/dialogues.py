@@ -28,6 +28,7 @@ from cocket.node.consensus.effects import (
     BuildBlock,
     CommitBlock,
     Effect,
+    Equivocation,
     Gossip,
     PeerAhead,
     PeerBehind,
@@ -266,6 +267,9 @@ class Dialogue:
             case Rejected():
                 who = self._letter(effect.author)
                 return f"rejected {who}'s {effect.code.name.lower().replace('_', ' ')}: {self._spell(effect.reason)}"
+            case Equivocation():
+                who = self._letter(effect.first.author)
+                return f"evidence of {who}: {self._said(effect.first)} and {self._said(effect.second)}"
 
     def _draft(self, draft: Draft) -> str:
         match draft:

@@ -17,6 +17,7 @@ from simulator.checkers import Violation
 from cocket.node.chain.block import Block, decode_block, encode_block
 from cocket.node.chain.header import Header
 from cocket.node.consensus.effects import Rejected, Timer
+from cocket.node.consensus.messages import Message
 from cocket.node.errors import InvalidBlock, PeerError
 from cocket.node.signer import KeySigner
 from cocket.node.store.disk import DiskFile, FakeDisk
@@ -232,6 +233,9 @@ class Machine:
 
     def rejected(self, note: Rejected) -> None:
         self.rejections.append(note)
+
+    def equivocated(self, first: Message, second: Message) -> None:
+        self.cluster.on_equivocation(self, first, second)
 
     # --- what happens --------------------------------------------------------------------------------------------
 
