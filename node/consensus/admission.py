@@ -117,7 +117,7 @@ def _receive_proposal(state: State, message: Proposal, source: bytes | None, now
         return state, (rejected(message, f"its timestamp is {early_ms} ms too early, at most {EARLY_MS_MAX} wait"),)
     heard = message if state.heard is None or state.heard.round < round_number else state.heard
     kept = replace(state, proposal=message, heard=heard, is_due=early_ms <= 0)
-    effects = (*equivocation, Gossip(message, source))
+    effects: tuple[Effect, ...] = (*equivocation, Gossip(message, source))
     if early_ms > 0:
         return kept, (*effects, StartTimer(Timer.EARLY, state.height, round_number, early_ms + EARLY_MARGIN_MS))
     return kept, effects
