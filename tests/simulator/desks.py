@@ -54,7 +54,7 @@ class CountingSigner:
 
 
 class Desk:
-    """One validator, its disk, and the list of all it did."""
+    """One validator, its disk, and the list of all it did; ``mark`` tells the blocks it builds from those of others."""
 
     def __init__(self, me: Player, disk: LoggedDisk | None = None, head: Header = GENESIS, **options: bool) -> None:
         self.me = me
@@ -66,6 +66,7 @@ class Desk:
         self.asked: list[tuple[int, int, bytes | None, Block | None]] = []
         self.committed: list[Block] = []
         self.answers_at_once = False
+        self.mark = b""
         self.now = (GENESIS.timestamp + PERIOD_S) * 1000
         self.journal = SigningJournal(JOURNAL, GENESIS_HASH, me.address, self.disk)
         self.validator = Validator(
@@ -102,7 +103,7 @@ class Desk:
         self.log.append(f"build {round_number}")
         self.asked.append((height, round_number, None, None))
         if self.answers_at_once:
-            self.validator.on_built(height, round_number, child(parent, self.me.address, round_number))
+            self.validator.on_built(height, round_number, child(parent, self.me.address, round_number, self.mark))
 
     def validate(self, height: int, round_number: int, digest: bytes, block: Block) -> None:
         self.log.append(f"validate {round_number}")
