@@ -84,7 +84,7 @@ class Dialogue:
             lines.append(line)
             spoken = line.split("#")[0].strip()
             if spoken.startswith(">"):
-                lines += [f"< {said}" for said in self._tell(spoken[1:].strip())]
+                lines += [f"< {said}" for said in self.tell(spoken[1:].strip())]
             elif spoken:
                 self._set(spoken)
         return "\n".join(lines) + "\n"
@@ -104,7 +104,8 @@ class Dialogue:
             case _:
                 raise ValueError(f"unknown setting: {line}")
 
-    def _tell(self, line: str) -> list[str]:
+    def tell(self, line: str) -> list[str]:
+        """Return what is asked for when this happens."""
         configuration = Configuration(self.players[self.me].address, PERIOD_S, 2000, 30_000)
         if self.state is None:
             self.state, _ = qbft.start(configuration, self.parent, self._addresses(), None, self.watch)
@@ -310,6 +311,23 @@ class Dialogue:
         for address, letter in self.letters.items():
             reason = reason.replace(f"0x{address.hex()}", letter)
         return re.sub(r"0x([0-9a-f]{64})", lambda match: self._name(bytes.fromhex(match[1])), reason)
+
+
+def held(*happenings: str, me: str = "b", validators: str = "abcd") -> Dialogue:
+    """Return the dialogue after these happenings; what is to be signed comes back signed, at once."""
+    dialogue = Dialogue()
+    dialogue.me, dialogue.validators = me, validators
+    for happening in happenings:
+        dialogue.tell(happening)
+        while dialogue.unsigned is not None:
+            dialogue.tell("signed")
+    return dialogue
+
+
+def said(*happenings: str, me: str = "b", validators: str = "abcd") -> list[str]:
+    """Return what the core asks for at the last of these happenings, gossip apart, which no rule of QBFT is about."""
+    *before, last = happenings
+    return [line for line in held(*before, me=me, validators=validators).tell(last) if not line.startswith("gossip")]
 
 
 if __name__ == "__main__":
