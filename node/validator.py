@@ -23,6 +23,7 @@ Calls from within a port (an executor that answers at once) are queued and handl
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from cocket.node.chain.block import Block
@@ -81,6 +82,9 @@ RECENT_MS: Final = 60_000
 
 class Validator:
     """One validator of one chain. See the module for how to drive it."""
+
+    decode: Callable[[int, bytes], Message] = staticmethod(decode_message)
+    """How a message's bytes are read; where many validators share a process, they may share this work."""
 
     def __init__(
         self,
@@ -160,7 +164,7 @@ class Validator:
         """
         if not self.state.is_validator(peer) or keccak256(payload) in self._seen:
             return
-        message = decode_message(code, payload)
+        message = self.decode(code, payload)
         self._feed(MessageReceived(message, peer, self._clock.now_ms()))
 
     def on_timer(self, timer: Timer, height: int, round_number: int) -> None:

@@ -15,7 +15,14 @@ from cocket.node.consensus.seals import validate_seals
 from cocket.node.errors import InvalidBlock
 
 GENESIS_TIME_S = 1_700_000_000
+SLOW_MARK = b"slow"
+"""A block with this mark takes every machine far longer to execute than a round lasts."""
 MIX_HASH = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
+
+
+def is_slow(block: Block) -> bool:
+    return any(transaction[1:].startswith(SLOW_MARK) for transaction in block.transactions)
+
 
 ValidatorsAt = Callable[[int], tuple[bytes, ...]]
 
@@ -51,7 +58,7 @@ class Chain(Protocol):
     def head(self) -> Header: ...
     def validators_after(self, header: Header) -> tuple[bytes, ...]: ...
     def block_at(self, number: int) -> Block | None: ...
-    def build(self, parent: Header, coinbase: bytes, round_number: int, timestamp: int) -> Block: ...
+    def build(self, parent: Header, coinbase: bytes, round_number: int, timestamp: int, mark: bytes = b"") -> Block: ...
     def validate(self, block: Block, now_s: int) -> None:
         """InvalidBlock unless the unsealed block is valid on our head."""
 
@@ -80,9 +87,11 @@ class StubChain:
     def block_at(self, number: int) -> Block | None:
         return self._blocks[number] if number < len(self._blocks) else None
 
-    def build(self, parent: Header, coinbase: bytes, round_number: int, timestamp: int) -> Block:
+    def build(self, parent: Header, coinbase: bytes, round_number: int, timestamp: int, mark: bytes = b"") -> Block:
+        """Return a block of two transactions; ``mark`` makes another one of the same coinbase."""
         number = parent.number + 1
-        transactions = tuple([b"\x02" + keccak256(coinbase + bytes([i]) + number.to_bytes(8, "big")) for i in range(2)])
+        salt = coinbase + number.to_bytes(8, "big") + mark
+        transactions = tuple([b"\x02" + mark + keccak256(salt + bytes([i])) for i in range(2)])
         header = replace(
             parent,
             parent_hash=block_hash(parent),

@@ -4,33 +4,33 @@ A transmission goes to every live machine of an address (twins share one). Sessi
 are up, and go down when one of them dies.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from random import Random
 
+from simulator.adversaries import KINDS
 from simulator.chains import Chain, StubChain, ValidatorsAt
-from simulator.checkers import History, SafetyChecker, SignatureChecker, Violation
+from simulator.checkers import BoundsChecker, ConductChecker, History, SafetyChecker, SignatureChecker, Violation
+from simulator.keys import KEYS, addresses
 from simulator.links import Links
 from simulator.machines import Machine, Times
+from simulator.players import Player
+from simulator.words import decode
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import block_hash
 from cocket.node.consensus.messages import Code, Message, Shape
-from cocket.node.consensus.seals import address_of_key
+from cocket.node.errors import PeerError
 
-KEYS = tuple(sorted([bytes([0, *[i + 1] * 31]) for i in range(16)], key=address_of_key))
-"""Keys whose addresses ascend, so that the first machine is the first in the circle."""
-
-
-def addresses(count: int) -> tuple[bytes, ...]:
-    """Return the addresses of the first ``count`` machines, ascending."""
-    return tuple([address_of_key(key) for key in KEYS[:count]])
+DROPPED_MS = 5_000
+CODES = frozenset(Code)
 
 
 class Cluster:
     """Machines m0, m1, ... each with its own chain, disk and clock.
 
-    ``deaf`` holds pairs of a machine and a kind (COMMIT, PREPARE, ..., block) that does not reach it.
+    ``deaf`` holds pairs of a machine and a kind (COMMIT, PREPARE, ..., block) that does not reach it; ``adversaries``
+    says which machine is of which kind (``adversaries.KINDS``); twins are two machines under one key.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Cluster:
         *,
         times: Times | None = None,
         twins: Sequence[int] = (),
+        adversaries: Mapping[int, str] | None = None,
         validators_at: ValidatorsAt | None = None,
         chain_for: Callable[[int], Chain] | None = None,
         shape: Shape = Shape.CURRENT,
@@ -56,17 +57,25 @@ class Cluster:
         self.history = History()
         self.safety = SafetyChecker(self.validators_at)
         self.signatures = SignatureChecker()
+        self.conduct = ConductChecker()
+        self.bounds = BoundsChecker()
+        self.evidence = 0
         self._queue: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
         self._order = 0
         self._sessions: dict[tuple[str, bytes], None] = {}
         self.deaf: dict[tuple[str, str], None] = {}
+        kinds = dict(adversaries or {})
         self.twin_addresses = tuple([self.addresses[index] for index in twins])
+        self._dishonest = (*self.twin_addresses, *[self.addresses[index] for index in kinds])
         self.machines: list[Machine] = []
         for index in (*range(count), *twins):
             name = f"m{index}" if index >= len(self.machines) else f"m{index}'"
             chain = chain_for(index) if chain_for else StubChain(self.validators_at, self.times.block_period_s)
             skew = self.random.randint(-skew_ms, skew_ms)
-            self.machines.append(Machine(self, name, KEYS[index], chain, self.random, skew))
+            if index in kinds:
+                self.machines.append(KINDS[kinds[index]](self, name, Player(index), chain, self.random, skew))
+            else:
+                self.machines.append(Machine(self, name, KEYS[index], chain, self.random, skew))
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -158,7 +167,7 @@ class Cluster:
     # --- links ---------------------------------------------------------------------------------------------------
 
     def transmit(self, source: Machine, address: bytes, kind: str, number: int, payload: bytes) -> None:
-        label = Code(number).name if kind == "istanbul" else kind
+        label = Code(number).name if kind == "istanbul" and number in CODES else kind
         for target in self.machines:
             if (
                 target.address == address
@@ -172,26 +181,57 @@ class Cluster:
                     )
 
     def _deliver(self, target: Machine, life: int, source: bytes, kind: str, number: int, payload: bytes) -> None:
-        if target.is_up and target.life == life:
-            self.history.note(self.now_ms, target.name, source, kind, number, payload)
-            target.receive(source, kind, number, payload)
+        if not target.is_up or target.life != life or (target.name, source) not in self._sessions:
+            return
+        self.history.note(self.now_ms, target.name, source, kind, number, payload)
+        is_judged = kind == "istanbul" and self.is_honest(target.address)
+        if is_judged:
+            self._note_given(target, number, payload)
+        target.receive(source, kind, number, payload)
+        if is_judged and target.is_up:
+            self.bounds.on_state(target.name, target.validator.state)
+
+    def drop(self, machine: Machine, address: bytes) -> None:
+        """End a machine's session with a peer that broke the protocol, for a while."""
+        for other in self.machines:
+            if other.address == address:
+                self._break(machine, other)
+                self.later(DROPPED_MS, self._connect, machine, machine.life, other, other.life)
 
     # --- checkers ------------------------------------------------------------------------------------------------
 
-    def on_sent(self, machine: Machine, code: int, payload: bytes) -> None:
-        if machine.address not in self.twin_addresses:
-            self.signatures.on_sent(machine.name, machine.address, code, payload)
+    def is_honest(self, address: bytes) -> bool:
+        return address not in self._dishonest
 
-    def on_durable(self, machine: Machine, record: bytes) -> None:
-        if machine.address not in self.twin_addresses:
-            self.signatures.on_durable(machine.name, machine.address, record)
+    def _note_given(self, target: Machine, code: int, payload: bytes) -> None:
+        try:
+            message = decode(code, payload)
+        except PeerError:
+            return
+        # Without a past there is nothing to hold against a stranger: whoever is not in the cluster is nobody's victim.
+        is_known = message.author in self.addresses and self.is_honest(message.author)
+        self.conduct.on_given(target.name, message, target.chain.head, is_author_honest=is_known)
+
+    def on_sent(self, machine: Machine, code: int, payload: bytes) -> None:
+        if self.is_honest(machine.address):
+            self.signatures.on_sent(machine.name, machine.address, code, payload)
+            head = machine.chain.head
+            validators = machine.chain.validators_after(head)
+            self.conduct.on_sent(machine.name, machine.address, decode(code, payload), head, validators)
+
+    def on_durable(self, machine: Machine, message: Message) -> None:
+        if self.is_honest(machine.address) and not self.conduct.has_signed(message):
+            head = machine.chain.head
+            self.signatures.on_durable(machine.name, message)
+            self.conduct.on_signed(machine.name, message, head, machine.chain.validators_after(head))
 
     def on_stored(self, machine: Machine, block: Block) -> None:
         self.history.note(self.now_ms, machine.name, block.header.number, block_hash(block.header))
         self.safety.on_stored(machine.name, block)
 
     def on_equivocation(self, machine: Machine, first: Message, second: Message) -> None:
-        if first.author not in self.twin_addresses:
+        self.evidence += 1
+        if self.is_honest(first.author):
             raise Violation(f"{machine.name}: accuses the honest {first.author.hex()} of {second.code.name}")
 
     @property

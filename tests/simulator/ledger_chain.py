@@ -1,7 +1,7 @@
 """The node's own ledger, builder and importer under a simulated machine: real transactions, execution and roots."""
 
 from ledger.chains import CHAIN_ID, RECORDER, FakeClock, User, make_genesis, set_slot
-from simulator.cluster import KEYS
+from simulator.keys import KEYS
 from simulator.players import players
 
 from cocket.node.chain.block import Block
@@ -63,7 +63,7 @@ class LedgerChain:
     def block_at(self, number: int) -> Block | None:
         return self.ledger.block_by_number(number)
 
-    def build(self, parent: Header, coinbase: bytes, round_number: int, timestamp: int) -> Block:
+    def build(self, parent: Header, coinbase: bytes, round_number: int, timestamp: int, mark: bytes = b"") -> Block:
         assert parent == self.ledger.head
         executed = self._builder.build(coinbase, timestamp, round_number, BUILD_BUDGET_S)
         self._importer.remember(executed)

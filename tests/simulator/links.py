@@ -6,16 +6,19 @@ from random import Random
 
 @dataclass(frozen=True)
 class Weather:
-    """How links behave: shares of messages lost, doubled and overtaken, and delays in milliseconds."""
+    """How links behave: shares of messages lost, doubled, replayed and overtaken, and delays in milliseconds."""
 
     loss: float = 0.0
     duplicate: float = 0.0
+    replay: float = 0.0
     overtake: float = 0.0
     delay_ms_min: int = 1
     delay_ms_max: int = 5
 
 
 CALM = Weather()
+REPLAY_MS = (500, 20_000)
+"""How late a message comes again: in a later round, or at a later height."""
 
 
 class Links:
@@ -51,4 +54,6 @@ class Links:
             if not (weather.overtake and random.random() < weather.overtake):
                 at = self._last[link] = max(at, self._last.get(link, 0))
             times.append(at)
+        if weather.replay and random.random() < weather.replay:
+            times.append(now_ms + random.randint(*REPLAY_MS))
         return times

@@ -1,8 +1,9 @@
 """One simulated machine: a real Validator and a real SigningJournal, on a disk, a clock and links that are not.
 
 Beside the validator it does what the service does around it: announces final blocks, serves blocks to peers that are
-behind, and imports what it lacks. A *fuse* kills it at a chosen touch of the outside world (a byte written, a sync, a
-message sent, a block stored), so that crashes fall between any two of them.
+behind, imports what it lacks, and drops peers that break the protocol. A *fuse* kills it at a chosen touch of the
+outside world (a byte written, a sync, a message sent, a block stored), so that crashes fall between any two of them; a
+spoilt disk ends its process at the next write, as a NodeFault does.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,14 +12,15 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from simulator.chains import GENESIS_TIME_S, Chain
+from simulator.chains import GENESIS_TIME_S, Chain, is_slow
 from simulator.checkers import Violation
+from simulator.words import decode, message_of_record
 
 from cocket.node.chain.block import Block, decode_block, encode_block
 from cocket.node.chain.header import Header
 from cocket.node.consensus.effects import Rejected, Timer
 from cocket.node.consensus.messages import Message
-from cocket.node.errors import InvalidBlock, PeerError
+from cocket.node.errors import InvalidBlock, NodeFault, PeerError
 from cocket.node.signer import KeySigner
 from cocket.node.store.disk import DiskFile, FakeDisk
 from cocket.node.store.journal import SigningJournal
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 JOURNAL = Path("/home/journal")
 GENESIS_HASH = bytes(range(32))
 BLOCKS_SERVED_MAX = 8
+SLOW_EXECUTION_MS = (300_000, 400_000)
+"""How long a slow block takes, if it is not broken off: past every round and every patience."""
 
 
 class Killed(BaseException):
@@ -56,6 +60,23 @@ class FusedDisk(FakeDisk):
     def __init__(self, fuse: Fuse) -> None:
         super().__init__()
         self.fuse = fuse
+        self.is_spoilt = False
+
+    def spoil_soon(self, room_bytes: int | None) -> None:
+        """Fail each sync from now on, or with ``room_bytes`` fill up after so many."""
+        self.is_spoilt = True
+        self.is_broken = room_bytes is None
+        self.room_bytes = room_bytes
+
+    def mend(self) -> None:
+        """Work again."""
+        self.is_spoilt = self.is_broken = False
+        self.room_bytes = None
+
+    def check(self) -> None:
+        """Fail as a database would."""
+        if self.is_spoilt:
+            raise NodeFault("database: a write failed")
 
     def open(self, path: Path) -> "_FusedFile":  # type: ignore[override]
         return _FusedFile(super().open(path), self.fuse)
@@ -83,12 +104,23 @@ class _FusedFile:
 class WatchedJournal(SigningJournal):
     """A signing journal whose records the checker sees once they are durable."""
 
-    on_durable: Callable[[bytes], None]
+    on_durable: Callable[[Message], None]
 
     def append_all(self, records: Sequence[bytes]) -> None:
         super().append_all(records)
+        self.note(records)
+
+    def note(self, records: Sequence[bytes]) -> None:
         for record in records:
-            self.on_durable(record)
+            message = message_of_record(record)
+            if message is not None:
+                self.on_durable(message)
+
+
+class SharingValidator(Validator):
+    """A validator that decodes what all others of the cluster decode only once with them."""
+
+    decode = staticmethod(decode)
 
 
 @dataclass(frozen=True)
@@ -120,6 +152,7 @@ class Machine:
         self.is_builder_bad = False
         self.kill_before_storing: int | None = None
         self.killed_with: Block | None = None
+        self.disk_faults = 0
         self.rejections: list[Rejected] = []
         self._timers: dict[Timer, int] = {}
         self._execution: tuple[object, ...] | None = None
@@ -140,9 +173,11 @@ class Machine:
     def _start(self) -> None:
         self.chain.reopen()
         journal = WatchedJournal(JOURNAL, GENESIS_HASH, self.address, self.disk)
-        journal.on_durable = lambda record: self.cluster.on_durable(self, record)
+        journal.on_durable = lambda message: self.cluster.on_durable(self, message)
+        if journal.height == self.chain.head.number + 1:
+            journal.note(journal.records())  # the power may have gone between a sync and its return
         times = self.cluster.times
-        self.validator = Validator(
+        self.validator = SharingValidator(
             block_period_s=times.block_period_s,
             request_timeout_ms=times.request_timeout_ms,
             request_timeout_max_ms=times.request_timeout_max_ms,
@@ -168,11 +203,18 @@ class Machine:
         self.cluster.on_down(self)
 
     def guarded(self, action: Callable[..., None], *arguments: object) -> None:
-        """Run what a process does at one event; its power may go in the middle."""
+        """Run what a process does at one event; its power may go in the middle, or its disk."""
         try:
             action(*arguments)
         except Killed:
             self.crash()
+        except NodeFault as fault:
+            if not self.disk.is_spoilt:
+                raise Violation(f"{self.name}: stops of its own accord: {fault}") from fault
+            self.disk_faults += 1
+            self.disk.mend()
+            self.crash()
+            self.cluster.later(self.random.randint(500, 6_000), self.cluster.start, self)  # an operator made room
 
     # --- the validator's ports -----------------------------------------------------------------------------------
 
@@ -197,13 +239,17 @@ class Machine:
         block = self.chain.build(parent, self.address, round_number, timestamp)
         if self.is_builder_bad:
             block = replace(block, header=replace(block.header, state_root=bytes(32)))
+        block = self.made(block, parent)
         self._execute(("built", height, round_number), block, times.execution_ms_min, times.execution_ms_max)
+
+    def made(self, block: Block, parent: Header) -> Block:
+        """Return what becomes of a block that the chain built; an adversary has its own ideas."""
+        return block
 
     def validate(self, height: int, round_number: int, digest: bytes, block: Block) -> None:
         times = self.cluster.times
-        self._execute(
-            ("validated", height, round_number, digest), block, times.execution_ms_min, times.execution_ms_max
-        )
+        least_ms, most_ms = SLOW_EXECUTION_MS if is_slow(block) else (times.execution_ms_min, times.execution_ms_max)
+        self._execute(("validated", height, round_number, digest), block, least_ms, most_ms)
 
     def _execute(self, question: tuple[object, ...], block: Block, least_ms: int, most_ms: int) -> None:
         assert self._execution is None, f"{self.name}: two executions at once"
@@ -282,7 +328,9 @@ class Machine:
                 try:
                     self.validator.on_message(source, number, payload)
                 except PeerError as error:
-                    raise AssertionError(f"{self.name}: an honest link carried what does not decode") from error
+                    if self.cluster.is_honest(source):
+                        raise Violation(f"{self.name}: an honest peer sent what does not decode: {error}") from error
+                    self.cluster.drop(self, source)
             case "status" if number > self.chain.head.number:
                 self._ask(source)
             case "ask":
@@ -290,8 +338,13 @@ class Machine:
                     block = self.chain.block_at(height)
                     if block is not None:
                         self.cluster.transmit(self, source, "block", height, encode_block(block))
-            case "block":
-                self._import(source, decode_block(payload))
+            case "block" if number > self.chain.head.number:
+                try:
+                    self._import(source, decode_block(payload))
+                except InvalidBlock as error:
+                    if self.cluster.is_honest(source):
+                        raise Violation(f"{self.name}: an honest peer sent a false block: {error}") from error
+                    self.cluster.drop(self, source)
 
     def _ask(self, address: bytes) -> None:
         """Ask for what follows our head; one question at a time, again when no answer came."""
@@ -308,6 +361,7 @@ class Machine:
 
     def _store(self, block: Block, source: bytes | None) -> None:
         self.fuse.touch()
+        self.disk.check()
         self.chain.commit(block, None)
         self.cluster.on_stored(self, block)
         self.fuse.touch()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from simulator.chains import genesis_header
-from simulator.cluster import KEYS
+from simulator.keys import KEYS
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.extra_data import ExtraData, encode_extra_data

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 from simulator.checkers import History, SafetyChecker, SignatureChecker, Violation
-from simulator.players import GENESIS, Player, certificate, child, in_round, players, sealed
+from simulator.players import GENESIS, Player, child, in_round, players, sealed
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.header import with_seals
 from cocket.node.consensus.messages import Code
-from cocket.node.consensus.records import encode_certificate_record, encode_message_record
 
 A, B, C, D, STRANGER = players(5)
 ALL = tuple([player.address for player in (A, B, C, D)])
@@ -80,14 +79,12 @@ def test_each_kind_of_double_vote_is_a_violation(code, one, other) -> None:
 
 def test_a_vote_for_a_round_left_behind_is_a_violation() -> None:
     signatures = SignatureChecker()
-    signatures.on_durable("m0", A.address, encode_message_record(A.prepare(BLOCK)))
-    prepares = [player.prepare(BLOCK) for player in (A, B, C)]
-    signatures.on_durable("m0", A.address, encode_certificate_record(1, certificate(BLOCK, prepares)))
-    signatures.on_durable("m0", A.address, encode_message_record(A.round_change(1, 2)))
-    signatures.on_durable("m0", A.address, encode_message_record(A.commit(in_round(BLOCK, 2))))
+    signatures.on_durable("m0", A.prepare(BLOCK))
+    signatures.on_durable("m0", A.round_change(1, 2))
+    signatures.on_durable("m0", A.commit(in_round(BLOCK, 2)))
     assert signatures.round_max == 2
     with pytest.raises(Violation, match="after leaving"):
-        signatures.on_durable("m0", A.address, encode_message_record(A.commit(BLOCK)))
+        signatures.on_durable("m0", A.commit(BLOCK))
 
 
 def test_histories_are_equal_only_for_the_same_notes_in_the_same_order() -> None:
