@@ -15,6 +15,7 @@ import pytest
 from simulator.checkers import SignatureChecker, Violation
 from simulator.desks import ALL, A, B, C, D, Desk, LoggedDisk
 from simulator.players import GENESIS, Player, child, in_round, sealed
+from simulator.words import message_of_record
 
 from cocket.node.chain.block import Block
 from cocket.node.consensus.effects import Timer
@@ -162,7 +163,9 @@ class Lives:
             self.sent[message.height, message.round, message.code] = message.raw
         order = SignatureChecker()  # no vote for a round that was left, over all lives: the journal has them in order
         for record in desk.journal.records():
-            order.on_durable(self.me.letter, self.me.address, record)
+            message = message_of_record(record)
+            if message is not None:
+                order.on_durable(self.me.letter, message)
 
     def _check_that_it_goes_on(self, desk: Desk) -> None:
         """Say again what was said, and be where the last word of it was, or further."""
