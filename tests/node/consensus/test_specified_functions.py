@@ -159,6 +159,9 @@ def test_min_set() -> None:
     assert said("block timeout", "a: round change 9", "b: round change 5", "d: round change 9", **seven)[-1] == (
         "sign round change 5"
     )
+    early = ["a: round change 9 height 2", "c: round change 5 height 2", "d: round change 3 height 2"]
+    signed = [line for line in said(*early, "head a@0") if line.startswith("sign")]
+    assert signed == ["sign round change 5"], "two of the three are in round 5 or beyond"
 
 
 def test_get_new_block() -> None:
@@ -221,6 +224,7 @@ def test_received_prepares_and_extract_signed_prepares() -> None:
     """``receivedPrepares``, ``extractSignedPrepares``: Prepares are kept, whatever their block."""
     state = state_of("block timeout", "a: prepare a@0", "c: prepare a'@0", "a: commit a@0")
     assert [vote.author for vote in state.prepares] == [A.address, C.address]
+    assert state_of("head a@0", "a: prepare a@0 height 1").prepares == (), "of a height that is over"
     assert all(isinstance(vote, Prepare) and vote.signed.unsigned.digest == vote.digest for vote in state.prepares)
     certificate = state_of(*PREPARED).prepared
     assert certificate is not None

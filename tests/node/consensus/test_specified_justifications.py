@@ -12,6 +12,8 @@ from simulator.players import GENESIS, Player, child, in_round, sealed
 
 from cocket.node.chain.block import Block
 from cocket.node.chain.header import commit_hash, with_seals
+from cocket.node.consensus import qbft
+from cocket.node.consensus.events import MessageReceived
 from cocket.node.consensus.justification import (
     commit_fault,
     highest_prepared,
@@ -124,6 +126,7 @@ def test_is_proposal_justification_in_round_0() -> None:
         ("proposal a@1 for a(a'@0) b c(a@0) by a b c", "found two blocks prepared in round 0, expected one"),
         ("proposal b@1 for a b c by a b c", "found 3 prepares, expected none when nobody had prepared"),
         ("proposal b@1 for a b c d e", "found 5 round changes, expected 3 to 4"),
+        ("proposal a@1 for a b c(a@0) by a b c d e", "found 5 prepares, expected 3 to 4"),
     ],
 )
 def test_difference_a_justification_has_nothing_besides(message: str, reason: str) -> None:
@@ -405,6 +408,8 @@ def commit(author: Player, seal: bytes, digest: bytes = DIGEST) -> Commit:
 def test_validate_commit(message: Commit, is_valid: bool) -> None:
     """``validateCommit``: the seal is the author's, over the block's commit hash; height, round and digest are ours."""
     assert (commit_fault(message) is None) is is_valid
+    after, _ = qbft.step(state_of("block timeout"), MessageReceived(message, B.address, 0))
+    assert after.commits == ((message,) if is_valid else ())
 
 
 @cases(

@@ -512,9 +512,11 @@ def test_difference_the_proposer_of_a_later_round_says_its_own_round_change_firs
 
 def test_difference_a_node_begins_where_it_was() -> None:
     """``NodeInit`` differs: a node that begins again begins in its journal's round, with its certificate."""
-    assert said(*PREPARED, "round timeout 0", "restart")[-1] == (
-        "send prepare a@0, commit a@0, round change 1 prepared a@0 to all"
-    )
+    assert said(*PREPARED, "round timeout 0", "restart") == [
+        "round timer 1 after 2000 ms",
+        "resend timer after 2000 ms",
+        "send prepare a@0, commit a@0, round change 1 prepared a@0 to all",
+    ]
     desk = Desk(STRANGER)
     assert not desk.validator.state.may_sign
     assert "block timer 1" not in desk.log
