@@ -19,7 +19,7 @@ from simulator.words import message_of_record
 
 from cocket.node.chain.block import Block
 from cocket.node.consensus.effects import Timer
-from cocket.node.consensus.messages import Code, Message
+from cocket.node.consensus.messages import Code, Message, UnsignedRoundChange
 from cocket.node.consensus.wire import decode_message
 from cocket.node.store.disk import DiskFile
 
@@ -136,6 +136,7 @@ class Lives:
         desk.validator.on_timer(Timer.RESEND, 1, 0)
         desk.validator.on_timer(Timer.ROUND, 1, 0)
         self._give(desk, world.changes, world.proposals[1:], world.votes, world.commits)
+        desk.validator.on_timer(Timer.ROUND, 1, 1)
         if desk.committed or world is WORLD:
             self.head = (desk.committed[0] if desk.committed else Block(world.head)).header
             desk.validator.on_new_head(self.head, ALL)
@@ -161,11 +162,19 @@ class Lives:
         for message in self.own(desk):
             self.signatures.on_sent(self.me.letter, self.me.address, message.code, message.raw)
             self.sent[message.height, message.round, message.code] = message.raw
-        order = SignatureChecker()  # no vote for a round that was left, over all lives: the journal has them in order
-        for record in desk.journal.records():
-            message = message_of_record(record)
-            if message is not None:
-                order.on_durable(self.me.letter, message)
+        self._check_order([message for record in desk.journal.records() if (message := message_of_record(record))])
+
+    def _check_order(self, signed: list[Message]) -> None:
+        """Hold what all lives signed, in order: nothing for a round that was left, nothing committed and forgotten."""
+        order = SignatureChecker()
+        committed = -1
+        for message in signed:
+            order.on_durable(self.me.letter, message)
+            unsigned = message.signed.unsigned
+            if isinstance(unsigned, UnsignedRoundChange) and committed >= 0:
+                assert unsigned.prepared_round is not None, "it forgot what it had committed to"
+                assert unsigned.prepared_round >= committed
+            committed = message.round if message.code is Code.COMMIT else committed
 
     def _check_that_it_goes_on(self, desk: Desk) -> None:
         """Say again what was said, and be where the last word of it was, or further."""
