@@ -2,12 +2,13 @@
 
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 
 from cocket.network.enode import Enode, format_enode
 from cocket.network.peers import PeerNetwork
 from cocket.node.consensus.validators import faults_max
+from cocket.node.evidence import Evidence, EvidenceBook
 from cocket.node.neighbours import Neighbours
 from cocket.node.rpc.status import PeerStatus, SyncProgress
 from cocket.node.validator import Validator
@@ -28,6 +29,7 @@ class NodeFacts:
         validator: Callable[[], Validator | None],
         address: bytes | None,
         host: str,
+        evidence: EvidenceBook,
     ) -> None:
         """Keep whom to ask; ``address`` is the validator's, ``host`` where peers reach this node."""
         self._network = network
@@ -35,6 +37,7 @@ class NodeFacts:
         self._validator = validator
         self._address = address
         self._host = host
+        self._evidence = evidence
 
     def client_version(self) -> str:
         """Return name, version and platform."""
@@ -85,3 +88,7 @@ class NodeFacts:
         return (
             format_enode(Enode(self._network.node_id, self._host, self._network.port)) if self._network.port else None
         )
+
+    def evidence(self, author: bytes | None = None) -> Iterable[Evidence]:
+        """Return the evidence of equivocation kept, of one validator or of all, highest first."""
+        return self._evidence.read(author)

@@ -30,9 +30,11 @@ from cocket.node.config import Home, PoolSettings, Settings
 from cocket.node.consensus.effects import Rejected
 from cocket.node.consensus.messages import Message
 from cocket.node.errors import InvalidBlock, InvalidGenesis, NodeFault, PeerError, Refused
+from cocket.node.evidence import EvidenceBook, evidence_of
 from cocket.node.facts import NodeFacts, client_version
 from cocket.node.keystore import load_key, read_passphrase
 from cocket.node.log import Log, open_log
+from cocket.node.metrics import Figures, Metrics
 from cocket.node.neighbours import Neighbours, goodbye_reason
 from cocket.node.ports import LedgerExecutor, LoopTimers, WallClock
 from cocket.node.protocols import eth, istanbul
@@ -84,6 +86,7 @@ class Node:
         self._importer = Importer(self.ledger, permission, known=self.pool.get, on_commit=self._settle)
         builder = Builder(self.ledger, permission, self.pool, time.monotonic)
         self._worker = BlockWorker(self._loop)
+        self._evidence = EvidenceBook(self._store)
         self._roster = Roster()
         self._ready: set[bytes] = set()
         self._told = self.ledger.head.number
@@ -111,7 +114,10 @@ class Node:
             on_event=self._upon_network_event,
         )
         address = None if signer is None else signer.address
-        self._facts = NodeFacts(self._network, self._neighbours, lambda: self._validator, address, settings.peers.host)
+        self._facts = NodeFacts(
+            self._network, self._neighbours, lambda: self._validator, address, settings.peers.host, self._evidence
+        )
+        self._metrics = Metrics(self._figures)
         self._rpc = RpcGateway(
             self.ledger,
             self.pool,
@@ -119,6 +125,7 @@ class Node:
             host=settings.rpc.host,
             port=settings.rpc.port,
             allowed_hosts=settings.rpc.allowed_hosts,
+            metrics=self._metrics.render,
             on_transaction=self._neighbours.announce_transaction,
             on_fault=lambda method, error: log.error("rpc fault", method=method, error=repr(error)),
         )
@@ -186,6 +193,24 @@ class Node:
             await self._close()
         if self._fault is not None:
             raise self._fault
+
+    def _figures(self) -> Figures:
+        head, spec = self.ledger.head, self.ledger.genesis.spec
+        pending, queued = self.pool.status()
+        status = None if self._validator is None else self._validator.status()
+        return Figures(
+            height=head.number,
+            head_timestamp_s=head.timestamp,
+            highest=max(head.number, self._facts.highest()),
+            peers=len(self._network.sessions),
+            pool_pending=pending,
+            pool_queued=queued,
+            pool_bytes=self.pool.size_bytes(),
+            chain_id=spec.chain_id,
+            version=client_version(),
+            validator=status,
+            duplicates=0 if self._validator is None else self._validator.duplicate_count,
+        )
 
     def _start_validator(self) -> None:
         """Begin at the height after our head: before peers are let in, so that no vote comes too soon."""
@@ -411,6 +436,7 @@ class Node:
 
     def rejected(self, note: Rejected) -> None:
         """A consensus message broke a rule of the present state (``Validator``'s port)."""
+        self._metrics.rejected(note.code)
         self._log.debug(
             "vote rejected",
             kind=note.code.name,
@@ -422,12 +448,19 @@ class Node:
 
     def equivocated(self, first: Message, second: Message) -> None:
         """A validator signed two different messages for one height, round and kind (``Validator``'s port)."""
+        evidence = evidence_of(first, second, time.time_ns() // 1_000_000)
+        if self._evidence.has(evidence):
+            return
+        self._metrics.equivocated(self._country(first.author), first.code)
+        if self._evidence.has_room(evidence):
+            self._evidence.keep(evidence)
         self._log.warning(
             "equivocation",
             validator=self._country(first.author),
             kind=first.code.name,
             height=first.height,
             round=first.round,
+            kept=self._evidence.has(evidence),
         )
 
     def _upon_network_event(self, event: NetworkEvent) -> None:

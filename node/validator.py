@@ -123,6 +123,7 @@ class Validator:
         self._own: list[Message] = []
         self._seen: dict[bytes, None] = {}
         self._votes: dict[tuple[int, int, int], None] = {}
+        self.duplicate_count = 0
         self._is_running = False
         self._fault: str | None = None
 
@@ -162,7 +163,10 @@ class Validator:
 
         Only validators have a say, also in passing on: what others send is not even decoded.
         """
-        if not self.state.is_validator(peer) or keccak256(payload) in self._seen:
+        if not self.state.is_validator(peer):
+            return
+        if keccak256(payload) in self._seen:
+            self.duplicate_count += 1
             return
         message = self.decode(code, payload)
         self._feed(MessageReceived(message, peer, self._clock.now_ms()))

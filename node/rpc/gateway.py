@@ -58,12 +58,14 @@ class RpcGateway:
         port: int = 8545,
         allowed_hosts: Iterable[str] = LOOPBACK_NAMES,
         limits: Limits = DEFAULT_LIMITS,
+        metrics: Callable[[], bytes] = bytes,
         on_transaction: Callable[[Transaction], None] = lambda _transaction: None,
         on_fault: Callable[[str, BaseException], None] = lambda _method, _error: None,
         routes: Iterable[Page] = (),
     ) -> None:
         """Make the gateway; nothing is opened yet.
 
+        ``metrics`` gives what ``GET /metrics`` answers, asked on the event loop.
         ``on_transaction`` is told, on the event loop, of each transaction that a caller brought into the pool, so that
         it can be announced to peers. ``on_fault`` is told of errors of ours, with the method's name. ``routes`` are
         further pages, as Starlette knows them.
@@ -79,7 +81,7 @@ class RpcGateway:
         dispatcher = Dispatcher(self._methods(), limits.batch_length_max)
         self.endpoint = Endpoint(dispatcher, self._reader, self._worker, limits, on_fault)
         self._hub = SubscriptionHub(dispatcher, limits, secrets.token_bytes)
-        app = RpcApp(self.endpoint, self._hub, self._health, limits, allowed_hosts, routes)
+        app = RpcApp(self.endpoint, self._hub, self._health, metrics, limits, allowed_hosts, routes)
         self._server = RpcServer(app, host, port, limits)
 
     @property

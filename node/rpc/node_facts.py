@@ -3,14 +3,29 @@
 It never computes what the ledger or the node's status can be asked.
 """
 
+from itertools import islice
+
 from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import round_of
 from cocket.node.rpc.backend import Backend
-from cocket.node.rpc.encoding import LATEST, BlockSelector, data, parse_block_selector, parse_data, parse_hash, quantity
+from cocket.node.rpc.encoding import (
+    LATEST,
+    BlockSelector,
+    data,
+    parse_address,
+    parse_block_selector,
+    parse_data,
+    parse_hash,
+    parse_quantity,
+    quantity,
+)
 from cocket.node.rpc.jsonrpc import Method, Parameter, Weight
 from cocket.node.rpc.objects import JsonObject
 
+EVIDENCE_COUNT = 10
+"""Pairs of signed payloads in an answer when no number is named; two proposals may be some megabytes."""
+EVIDENCE_COUNT_MAX = 100
 SIGNER_METRICS_BLOCKS = 100
 """Blocks that are counted when none are named."""
 
@@ -26,6 +41,8 @@ class NodeMethods:
         block = Parameter("block", parse_block_selector, LATEST)
         block_hash = Parameter("block hash", parse_hash)
         bounds = (Parameter("first", parse_block_selector, None), Parameter("last", parse_block_selector, LATEST))
+        author = Parameter("validator", parse_address, None)
+        count = Parameter("count", parse_quantity, EVIDENCE_COUNT)
         return (
             Method("eth_chainId", self.chain_id),
             Method("eth_syncing", self.syncing),
@@ -38,6 +55,7 @@ class NodeMethods:
             Method("qbft_getValidatorsByBlockHash", self.validators_by_hash, (block_hash,), Weight.HEAVY),
             Method("qbft_getSignerMetrics", self.signer_metrics, bounds, Weight.HEAVY),
             Method("qbft_getRequestTimeoutSeconds", self.request_timeout_s),
+            Method("qbft_getEvidence", self.evidence, (author, count), Weight.HEAVY),
             Method("cocket_status", self.status),
         )
 
@@ -120,6 +138,26 @@ class NodeMethods:
     def request_timeout_s(self) -> int:
         """The base of the round timeout, in seconds."""
         return self._backend.ledger.genesis.spec.request_timeout_s
+
+    def evidence(self, author: bytes | None, count: int) -> list[JsonObject]:
+        """Who signed two different things for one height, round and kind: both signed payloads, highest height first.
+
+        Of one validator, or of all. Each payload is the RLP of ``[payload, signature]``, the signature being over
+        keccak256(RLP([code, payload])): anybody can recover its author.
+        """
+        return [
+            {
+                "validator": data(found.author),
+                "kind": found.code.name.lower(),
+                "code": quantity(found.code),
+                "height": quantity(found.height),
+                "round": quantity(found.round),
+                "first": data(found.first),
+                "second": data(found.second),
+                "seenAt": quantity(found.seen_ms // 1000),
+            }
+            for found in islice(self._backend.status.evidence(author), min(count, EVIDENCE_COUNT_MAX))
+        ]
 
     def status(self) -> JsonObject:
         """What ``cocket status`` shows: the chain, the round, the validators, the peers and the pool."""

@@ -62,6 +62,7 @@ class RpcApp:
         endpoint: Endpoint,
         hub: SubscriptionHub,
         health: Callable[[], dict[str, object]],
+        metrics: Callable[[], bytes] = bytes,
         limits: Limits = DEFAULT_LIMITS,
         allowed_hosts: Iterable[str] = LOOPBACK_NAMES,
         routes: Iterable[Page] = (),
@@ -69,10 +70,11 @@ class RpcApp:
         self._endpoint = endpoint
         self._hub = hub
         self._health = health
+        self._metrics = metrics
         self._limits = limits
         self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
         self._checked_hosts: set[bytes | None] = set()
-        own = [Route("/", self._about), Route("/health", self._answer_health)]
+        own = [Route("/", self._about), Route("/health", self._answer_health), Route("/metrics", self._answer_metrics)]
         self._pages = Starlette(routes=[*own, *routes])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -176,11 +178,14 @@ class RpcApp:
     async def _about(self, _request: Request) -> Response:
         return PlainTextResponse(
             "A Cocket node. POST JSON-RPC 2.0 requests to this address (content-type: application/json),\n"
-            "or open a WebSocket here. GET /health says how the node does.\n"
+            "or open a WebSocket here. GET /health says how the node does; GET /metrics is for Prometheus.\n"
         )
 
     async def _answer_health(self, _request: Request) -> Response:
         return JSONResponse(self._health())
+
+    async def _answer_metrics(self, _request: Request) -> Response:
+        return Response(self._metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 class _DropsStalledReaders(asyncio.Protocol):

@@ -3,9 +3,11 @@
 The node's service implements ``NodeStatus``; ``StandaloneStatus`` is a node without peers. It never computes a fact.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from cocket.node.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,10 @@ class NodeStatus(Protocol):
         """Where peers reach this node, None without a network."""
         ...
 
+    def evidence(self, author: bytes | None = None) -> Iterable[Evidence]:
+        """The evidence of equivocation kept, of one validator or of all, highest first; asked on any thread."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StandaloneStatus:
@@ -76,6 +82,7 @@ class StandaloneStatus:
     validator: bytes | None = None
     connected: tuple[PeerStatus, ...] = ()
     progress: SyncProgress | None = None
+    kept: tuple[Evidence, ...] = ()
 
     def client_version(self) -> str:
         """The version that was given."""
@@ -104,3 +111,7 @@ class StandaloneStatus:
     def enode(self) -> str | None:
         """None: there is no network."""
         return None
+
+    def evidence(self, author: bytes | None = None) -> Iterable[Evidence]:
+        """The evidence that was given."""
+        return [found for found in self.kept if author in (None, found.author)]

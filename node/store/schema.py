@@ -16,6 +16,7 @@ prefix key                         value
 ``s``  address and slot, 32 bytes  slot at the head, big endian without leading zeros
 ``c``  code hash                   code
 ``n``  node hash                   trie node
+``e``  height, round, kind, author evidence: two signed payloads that contradict each other (RLP)
 ====== =========================== =====================================================
 """
 
@@ -28,6 +29,7 @@ _FORMAT = b"mformat"
 _GENESIS = b"mgenesis"
 _VALIDATOR = b"mvalidator"
 HEAD_KEY = b"mhead"
+EVIDENCE_PREFIX = b"e"
 
 
 def header_key(block_hash: bytes) -> bytes:
@@ -78,6 +80,18 @@ def code_key(code_hash: bytes) -> bytes:
 def node_key(node_hash: bytes) -> bytes:
     """Return where a trie node lies."""
     return b"n" + node_hash
+
+
+def evidence_key(height: int, round_number: int, code: int, author: bytes) -> bytes:
+    """Return where the proof lies that an author signed two messages of one kind; keys ascend with the height."""
+    return EVIDENCE_PREFIX + height.to_bytes(8, "big") + round_number.to_bytes(4, "big") + bytes((code,)) + author
+
+
+def parse_evidence_key(key: bytes) -> tuple[int, int, int, bytes]:
+    """Return (height, round, code, author) of such a key."""
+    if len(key) != 34:
+        raise NodeFault(f"database: an evidence key has {len(key)} bytes, expected 34: the database is damaged")
+    return int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:13], "big"), key[13], key[14:]
 
 
 def encode_slot(value: int) -> bytes:

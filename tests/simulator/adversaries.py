@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 STRANGERS: Final = (13, 14, 15)
 """Keys of nobody in the network."""
 HEARD_MAX: Final = 400
+ROUND_MAX: Final = (1 << 31) - 1
 
 
 class Adversary(Machine):
@@ -173,7 +174,10 @@ class Equivocator(Adversary):
 
 
 class UnjustifiedProposer(Adversary):
-    """Proposes out of turn, and in turn with a justification or a block spoilt in one way."""
+    """Proposes out of turn, and in turn with a justification or a block spoilt in one way.
+
+    It never commits, so that more blocks are prepared, and proposed again, than committed.
+    """
 
     def instead_of(self, message: Message) -> Sequence[Message]:
         state, bench = self.validator.state, self.bench
@@ -190,11 +194,13 @@ class UnjustifiedProposer(Adversary):
                 timestamp = max(state.parent.timestamp + 1, self.now_ms() // 1000)
                 block = self.chain.build(state.parent, leader, 0, timestamp, b"out of turn")
                 return (propose(self.me, block, message.height, 0), message)
+            case Commit():
+                return ()
         return (message,)
 
 
 class CertificateForger(Adversary):
-    """Leaves for later rounds with a certificate spoilt in one way."""
+    """Leaves for later rounds with a certificate spoilt in one way, and never commits."""
 
     def instead_of(self, message: Message) -> Sequence[Message]:
         held = self.validator.state.prepared
@@ -206,7 +212,7 @@ class CertificateForger(Adversary):
         for spoil in spoilers:
             spoilt = spoil(self.bench, certificate)
             if spoilt is not None:
-                return (spoilt,) if isinstance(message, RoundChange) else (message, spoilt)
+                return (spoilt,)
         return (message,)
 
 
@@ -246,8 +252,9 @@ class StaleRoundChanger(Adversary):
     def idle(self) -> None:
         state = self.validator.state
         here = state.round
-        rounds = (max(1, here - 1), max(1, here), here + 1, here + 2, here + 7, here + 1_000, (1 << 31) - 1)
-        self.tell_some([self.me.sign(RoundChangeDraft(state.height, self.random.choice(rounds)))])
+        rounds = (here - 1, here, here + 1, here + 2, here + 7, here + 1_000, ROUND_MAX)
+        round_number = min(max(1, self.random.choice(rounds)), ROUND_MAX)
+        self.tell_some([self.me.sign(RoundChangeDraft(state.height, round_number))])
 
 
 class Replayer(Adversary):

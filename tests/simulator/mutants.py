@@ -257,13 +257,6 @@ MUTANTS: Final = (
         "block = state.built",
         "messages that reach a few only",
     ),
-    Mutant(
-        "a block of an earlier round proposed",
-        "consensus.execution:upon_block_built",
-        "or (event.height, event.round) != (state.height, state.round)",
-        "",
-        "slow machines",
-    ),
     # --- round changes ---
     _unless("a change to round 0", _CHANGE, "unsigned.round == 0", "certificate forger"),
     _unless(
@@ -280,13 +273,6 @@ MUTANTS: Final = (
         _CHANGE,
         "change.block_digest != unsigned.prepared_digest",
         "certificate forger",
-    ),
-    Mutant(
-        "a claim of another round's block",
-        _CHANGE,
-        "extra.round != unsigned.prepared_round or ",
-        "",
-        "certificate forger: a claim of another round",
     ),
     Mutant(
         "certificates not checked",

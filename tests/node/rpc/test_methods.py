@@ -12,6 +12,8 @@ from single_node import CHAIN_ID, ETHER, GAS_LIMIT, USER_KEYS, USERS, VALIDATOR,
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import block_hash
 from cocket.node.chain.transaction import sign_transaction
+from cocket.node.consensus.messages import Code
+from cocket.node.evidence import Evidence
 from cocket.node.rpc.gateway import RpcGateway
 from cocket.node.rpc.limits import DEFAULT_LIMITS, Limits
 from cocket.node.rpc.status import PeerStatus, StandaloneStatus, SyncProgress
@@ -193,6 +195,38 @@ def test_proposals_are_counted(node: Node) -> None:
         assert await session.ask("qbft_getSignerMetrics", "0x3", "0x2") == [none]
         assert (await session.refusal("qbft_getSignerMetrics", "0x9"))[0] == -32001
 
+    node.run(scenario)
+
+
+def test_evidence_of_equivocation_is_listed_by_validator_and_bounded() -> None:
+    kept = tuple(
+        Evidence(author, Code.PREPARE, height, 1, b"first", b"second", 1_700_000_000_999)
+        for author, height in ((USERS[0], 9), (USERS[1], 8), (USERS[0], 7))
+    )
+
+    async def scenario(session: Session) -> None:
+        found = await session.ask("qbft_getEvidence")
+        assert isinstance(found, list)
+        assert found[0] == {
+            "validator": hexed(USERS[0]),
+            "kind": "prepare",
+            "code": "0x13",
+            "height": "0x9",
+            "round": "0x1",
+            "first": hexed(b"first"),
+            "second": hexed(b"second"),
+            "seenAt": hex(1_700_000_000),
+        }
+        assert [row["height"] for row in found] == ["0x9", "0x8", "0x7"]
+        of_one = await session.ask("qbft_getEvidence", hexed(USERS[0]))
+        assert [row["height"] for row in of_one] == ["0x9", "0x7"]  # type: ignore[attr-defined]
+        assert len(await session.ask("qbft_getEvidence", None, "0x1")) == 1  # type: ignore[arg-type]
+        assert await session.ask("qbft_getEvidence", hexed(USERS[2])) == []
+        assert (await session.refusal("qbft_getEvidence", "0x12"))[0] == -32602
+        assert (await session.refusal("qbft_getEvidence", None, -1))[0] == -32602
+
+    node = Node()
+    node.status = StandaloneStatus("Cocket/test", VALIDATOR, (PEER,), None, kept)
     node.run(scenario)
 
 

@@ -64,9 +64,9 @@ async def serving(limits: Limits = LIMITS) -> AsyncIterator[Served]:
     async def page(_request: Request) -> PlainTextResponse:
         return PlainTextResponse("a page")
 
-    app = RpcApp(
-        Endpoint(dispatcher, worker, worker, limits), hub, lambda: {"height": 7}, limits, routes=[Route("/page", page)]
-    )
+    endpoint = Endpoint(dispatcher, worker, worker, limits)
+    metrics = b"cocket_height 7.0\n"
+    app = RpcApp(endpoint, hub, lambda: {"height": 7}, lambda: metrics, limits, routes=[Route("/page", page)])
     server = RpcServer(app, port=0, limits=limits)
     await server.start()
     try:
@@ -274,6 +274,9 @@ def test_people_and_probes_get_pages() -> None:
         about = await get("/")
         assert (about.status, b"JSON-RPC 2.0" in about.body) == (200, True)
         assert json.loads((await get("/health")).body) == {"height": 7}
+        metrics = await get("/metrics")
+        assert (metrics.status, metrics.body) == (200, b"cocket_height 7.0\n")
+        assert (await get("/metrics", "DELETE")).status == 405
         assert (await get("/page")).body == b"a page"
         assert (await get("/none")).status == 404
         assert (await get("/", "PUT")).status == 405

@@ -1,0 +1,101 @@
+"""A node's figures in Prometheus' text format: the one place that knows its library.
+
+What the node knows anyway is read when somebody asks; only what passes by is counted as it happens.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from cocket.node.consensus.messages import Code
+from cocket.node.validator_ports import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How the node stands; ``validator`` is None for a follower, ``highest`` what honest peers claim."""
+
+    height: int
+    head_timestamp_s: int
+    highest: int
+    peers: int
+    pool_pending: int
+    pool_queued: int
+    pool_bytes: int
+    chain_id: int
+    version: str
+    validator: Status | None
+    duplicates: int
+
+
+class Metrics:
+    """Counts what passes by, and renders it with the figures of the moment."""
+
+    def __init__(self, figures: Callable[[], Figures]) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_FiguresCollector(figures))
+        self._equivocations = Counter(
+            "cocket_equivocations",
+            "Pairs of different messages that one validator signed for one height, round and kind.",
+            ("validator", "kind"),
+            registry=self._registry,
+        )
+        self._rejected = Counter(
+            "cocket_consensus_messages_rejected",
+            "Well-formed consensus messages that broke a rule of the moment.",
+            ("kind",),
+            registry=self._registry,
+        )
+        self._rejected_of = {code: self._rejected.labels(code.name.lower()) for code in Code}
+
+    def equivocated(self, validator: str, code: Code) -> None:
+        """Count a pair of contradicting messages, by the validator's country (or address) and their kind."""
+        self._equivocations.labels(validator, code.name.lower()).inc()
+
+    def rejected(self, code: Code) -> None:
+        """Count a message that broke a rule."""
+        self._rejected_of[code].inc()
+
+    def render(self) -> bytes:
+        """Return what ``GET /metrics`` answers."""
+        return generate_latest(self._registry)
+
+
+class _FiguresCollector(Collector):
+    def __init__(self, figures: Callable[[], Figures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._figures()
+        status = figures.validator
+        info = GaugeMetricFamily("cocket_info", "Version and chain.", labels=("version", "chain_id"))
+        info.add_metric((figures.version, str(figures.chain_id)), 1)
+        yield info
+        for name, text, value in (
+            ("height", "Height of the last final block.", figures.height),
+            ("head_timestamp_seconds", "Timestamp of the last final block, since 1970.", figures.head_timestamp_s),
+            ("highest", "Greatest height of the network that this node knows of.", figures.highest),
+            ("peers", "Connected peers.", figures.peers),
+            ("pool_bytes", "Bytes of the transactions that wait.", figures.pool_bytes),
+        ):
+            yield GaugeMetricFamily(f"cocket_{name}", text, value)
+        pool = GaugeMetricFamily("cocket_pool_transactions", "Transactions that wait.", labels=("state",))
+        pool.add_metric(("pending",), figures.pool_pending)
+        pool.add_metric(("queued",), figures.pool_queued)
+        yield pool
+        yield CounterMetricFamily(
+            "cocket_consensus_messages_duplicate", "Consensus messages that had come before.", figures.duplicates
+        )
+        if status is None:
+            return
+        for name, text, value in (
+            ("round", "Round of the height being decided.", status.round),
+            ("validators", "Validators of that height.", status.validators),
+            ("validator_peers", "Of them connected to this node.", status.peers),
+            ("is_validator", "1 when this node is one of them.", int(status.is_validator)),
+            ("is_watching", "1 while this node signs nothing because its journal is missing.", int(status.is_watching)),
+        ):
+            yield GaugeMetricFamily(f"cocket_{name}", text, value)
