@@ -114,6 +114,12 @@ class Adversary(Machine):
         state = self.validator.state
         return Bench(self.me, self.strangers[0], self.chain, state.parent, state.validators, tuple(self.heard))
 
+    def spoilt(self, messages: Iterable[Message | None]) -> Sequence[Message]:
+        """Return what could be made, in an order of chance: of two that a validator would take, the first counts."""
+        made = [message for message in messages if message is not None]
+        self.random.shuffle(made)
+        return made
+
     def some_peers(self) -> list[bytes]:
         others = [address for address in self.cluster.addresses if address != self.address]
         return self.random.sample(others, self.random.randint(1, len(others)))
@@ -174,7 +180,7 @@ class Equivocator(Adversary):
 
 
 class UnjustifiedProposer(Adversary):
-    """Proposes out of turn, and in turn with a justification or a block spoilt in one way.
+    """Proposes out of turn, and in turn with justifications and blocks spoilt in one way each, one after the other.
 
     It never commits, so that more blocks are prepared, and proposed again, than committed.
     """
@@ -183,12 +189,7 @@ class UnjustifiedProposer(Adversary):
         state, bench = self.validator.state, self.bench
         match message:
             case Proposal():
-                spoilers = list(PROPOSALS.values())
-                self.random.shuffle(spoilers)
-                for spoil in spoilers:
-                    spoilt = spoil(bench, message)
-                    if spoilt is not None:
-                        return (spoilt,)
+                return self.spoilt([spoil(bench, message) for spoil in PROPOSALS.values()])
             case Prepare() if state.proposer_of(message.round) != self.address and message.round == 0:
                 leader = state.proposer_of(0)
                 timestamp = max(state.parent.timestamp + 1, self.now_ms() // 1000)
@@ -200,20 +201,14 @@ class UnjustifiedProposer(Adversary):
 
 
 class CertificateForger(Adversary):
-    """Leaves for later rounds with a certificate spoilt in one way, and never commits."""
+    """Leaves for later rounds with certificates spoilt in one way each, and never commits."""
 
     def instead_of(self, message: Message) -> Sequence[Message]:
         held = self.validator.state.prepared
         if held is None or not isinstance(message, Commit | RoundChange):
             return (message,)
         certificate = Certificate(message.height, held.round, held.digest, held.block, held.prepares)
-        spoilers = list(CHANGES.values())
-        self.random.shuffle(spoilers)
-        for spoil in spoilers:
-            spoilt = spoil(self.bench, certificate)
-            if spoilt is not None:
-                return (spoilt,)
-        return (message,)
+        return self.spoilt([spoil(self.bench, certificate) for spoil in CHANGES.values()])
 
 
 class SealForger(Adversary):
@@ -224,13 +219,7 @@ class SealForger(Adversary):
     def instead_of(self, message: Message) -> Sequence[Message]:
         if not isinstance(message, Commit):
             return (message,)
-        spoilers = list(COMMITS.values())
-        self.random.shuffle(spoilers)
-        for spoil in spoilers:
-            spoilt = spoil(self.bench, message)
-            if spoilt is not None:
-                return (spoilt,)
-        return (message,)
+        return self.spoilt([spoil(self.bench, message) for spoil in COMMITS.values()])
 
     def idle(self) -> None:
         bench = self.bench

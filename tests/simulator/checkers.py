@@ -5,6 +5,7 @@
 oracle's.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -101,6 +102,9 @@ class SignatureChecker:
         self.round_max = max(self.round_max, round_number)
 
 
+JUMP_MAX = 4097
+"""How far beyond every honest one's round an honest validator may go at once."""
+
 Vote = tuple[bytes, int, int, Code]
 """Author, height, round and kind."""
 
@@ -134,6 +138,7 @@ class ConductChecker:
         self._given: dict[str, dict[int, _Given]] = {}
         self._signed: dict[Vote, object] = {}
         self._locked: dict[tuple[bytes, int], tuple[int, bytes]] = {}
+        self._rounds: dict[int, int] = {}
         self._judged: dict[tuple[bytes, bytes], None] = {}
 
     def on_given(self, machine: str, message: Message, head: Header, *, is_author_honest: bool) -> None:
@@ -170,6 +175,10 @@ class ConductChecker:
                 self._locked[message.author, message.height] = max(lock, (message.round, message.digest))
             case RoundChange():
                 self._check_lock(machine, message.author, message.signed.unsigned)
+                known = self._rounds.get(message.height, 0)
+                if message.round > known + JUMP_MAX:
+                    raise Violation(f"{machine}: {where} follows a claim: no honest one is beyond round {known}")
+                self._rounds[message.height] = max(known, message.round)
 
     def on_sent(
         self, machine: str, address: bytes, message: Message, head: Header, validators: Sequence[bytes]
@@ -226,10 +235,14 @@ class BoundsChecker:
             ("commits", len(state.commits), self.VOTES_OF_ONE * count),
             ("round changes", len(state.round_changes), self.VOTES_OF_ONE * count),
             ("verdicts", len(state.verdicts), self.VERDICTS),
-            ("waiting messages", len(state.future), min(self.FUTURE, self.FUTURE_OF_ONE * count)),
+            ("waiting messages", len(state.future), self.FUTURE),
         ):
             if found > most:
                 raise Violation(f"{machine}: keeps {found} {what}, at most {most}")
+        if len(state.future) > self.FUTURE_OF_ONE:
+            authors = Counter(waiting.message.author for waiting in state.future)
+            if max(authors.values()) > self.FUTURE_OF_ONE:
+                raise Violation(f"{machine}: keeps {max(authors.values())} waiting messages of one author")
 
 
 class History:

@@ -304,13 +304,6 @@ MUTANTS: Final = (
         "faults = 0",
         "stale round changer",
     ),
-    Mutant(
-        "no skip to the round of f+1",
-        "consensus.rounds:upon_round_change",
-        "if len(ahead) <= faults:",
-        "if True:",
-        "partition",
-    ),
     # --- commits, seals, blocks ---
     _unless("high s in a seal", _COMMIT, "not is_low_s(commit.commit_seal)", "seal forger"),
     _unless("another's seal in a commit", _COMMIT, "sealer != commit.author", "seal forger"),

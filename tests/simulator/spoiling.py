@@ -37,9 +37,11 @@ from cocket.node.consensus.wire import (
     encode_signed,
     signing_digest,
 )
+from cocket.node.signer import KeySigner
 
 ORDER: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 FAR: Final = b"\x77" * 32
+STRANGERS: Final = tuple([KeySigner(bytes([1 + index]) * 32) for index in range(8)])
 
 
 @dataclass(frozen=True)
@@ -488,7 +490,7 @@ def falsely_sealed(bench: Bench, how: str, seals: Sequence[bytes]) -> Block | No
         case "a seal twice":
             made = [own] * least
         case "strangers' seals":
-            made = [own, *[bench.stranger.signer.sign_digest(digest)] * (least - 1)]
+            made = [own, *[signer.sign_digest(digest) for signer in STRANGERS[: least - 1]]]
         case "seals of another block":
             made = [own, *seals][:least]
         case _:
