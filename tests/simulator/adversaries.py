@@ -367,13 +367,13 @@ class SlowBlockProposer(Adversary):
 class Flooder(Adversary):
     """Fills what others keep: messages for heights and rounds to come."""
 
-    idle_ms = (600, 2_500)
+    idle_ms = (200, 1_500)
 
     def idle(self) -> None:
         state = self.validator.state
         flood: list[Message] = []
         for _ in range(30):
-            height = state.height + self.random.randint(0, 12)
+            height = state.height + (0 if self.random.random() < 0.5 else self.random.randint(1, 12))
             round_number = self.random.randint(0, 60)
             draft = self.random.choice(
                 (

@@ -230,6 +230,8 @@ class Machine:
         self.start_timer(Timer.BLOCK, height, 0, max(0, at_s * 1000 - self.now_ms()))
 
     def start_timer(self, timer: Timer, height: int, round_number: int, after_ms: int) -> None:
+        if timer is Timer.ROUND and after_ms > self.cluster.times.request_timeout_max_ms:
+            raise Violation(f"{self.name}: would wait {after_ms} ms in round {round_number} of height {height}")
         generation = self._timers[timer] = self._timers.get(timer, 0) + 1
         self.cluster.later(after_ms, self.fire, self.life, timer, generation, height, round_number)
 

@@ -181,12 +181,6 @@ MUTANTS: Final = (
         "proposal.prepares",
         "unjustified proposer: prepares for nothing",
     ),
-    _unless(
-        "prepared block not compared",
-        _JUSTIFICATION,
-        "digest != highest.prepared_digest",
-        "unjustified proposer: another block than prepared",
-    ),
     Mutant(
         "prepares of a proposal not checked",
         _JUSTIFICATION,
@@ -412,7 +406,7 @@ MUTANTS: Final = (
         "consensus.state:State.round_timeout_ms",
         "return min(doubled, max(configuration.request_timeout_max_ms, configuration.request_timeout_ms))",
         "return doubled",
-        "partition",
+        "no proposals for minutes",
     ),
     Mutant(
         "a slow execution is not broken off",

@@ -22,6 +22,8 @@ HEIGHTS_MIN = 60
 CHAOS_HEIGHTS = 50
 CHAOS_LIMIT_MS = 420_000
 """Faults go on until so many heights are final, or so long: faults may leave no quorum for ever."""
+NO_PROPOSALS_MS = 150_000
+"""Long enough for a timeout that doubles without end to be past its ceiling of 30 s."""
 FAULTS_MIN = 5
 CALM_HEIGHTS = 8
 CALM_LIMIT_MS = 180_000
@@ -128,6 +130,7 @@ class Story:
             "journal lost": (1, self._wipe),
             "slow machines": (1, self._slowness),
             "slow transaction": (1, self._slow_transaction),
+            "no proposals for minutes": (1, self._no_proposals),
         }
 
     def _draw_cheats(self, count: int, faults: int) -> dict[int, str]:
@@ -228,6 +231,16 @@ class Story:
                 if other not in group:
                     self.cluster.links.block(one.name, other.name)
                     self.cluster.links.block(other.name, one.name)
+        return True
+
+    def _no_proposals(self) -> bool:
+        """Rounds change for minutes, by a quorum, and nothing else comes: timeouts grow as far as they ever do."""
+        if self.faults["no proposals for minutes"] or self.random.random() < 0.5:
+            return False
+        self._calm()
+        for machine in self.cluster.machines:
+            self.cluster.deaf[machine.name, "PROPOSAL"] = None
+        self.cluster.run_for(NO_PROPOSALS_MS)
         return True
 
     # --- machines ------------------------------------------------------------------------------------------------
