@@ -263,7 +263,7 @@ def prepare_of_a_stranger(bench: Bench, proposal: Proposal) -> Message | None:
 
 
 def prepare_counted_twice(bench: Bench, proposal: Proposal) -> Message | None:
-    if not proposal.prepares:
+    if len(proposal.prepares) < 2:
         return None
     return _again(bench, proposal, prepares=[proposal.prepares[1], *proposal.prepares[1:]])
 
@@ -405,6 +405,8 @@ def claim_with_a_prepare_of_a_stranger(bench: Bench, held: Certificate) -> Messa
 
 
 def claim_with_a_prepare_twice(bench: Bench, held: Certificate) -> Message | None:
+    if len(held.prepares) < 2:
+        return None
     return carry(_claim(bench, held), held.block, [held.prepares[1], *held.prepares[1:]])
 
 
