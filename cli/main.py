@@ -12,6 +12,7 @@ NOUNS = {
     "certificate": "Check, issue, show, withdraw, supersede, use and verify certificates of origin.",
     "genesis": "Found a network together: record, gather, confirm, show.",
     "keys": "Make, list, import and export encrypted keys.",
+    "ledger": "Carry a chain by file: export its blocks, import them into another home.",
     "network": "A whole network on this machine, for trying out.",
     "node": "Run a node.",
     "participant": "Accredit, suspend and list chambers, exporters, ports, carriers and auditors.",

@@ -23,15 +23,16 @@ from cocket.node.chain.importer import Importer, UnknownParent
 from cocket.node.chain.ledger import ExecutedBlock, Ledger
 from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.pool import Pool, PoolLimits
-from cocket.node.chain.spec import Genesis, parse_genesis
+from cocket.node.chain.spec import Genesis
 from cocket.node.chain.transaction import Transaction
 from cocket.node.chain.vm import load_trusted_setups
 from cocket.node.config import Home, PoolSettings, Settings
 from cocket.node.consensus.effects import Rejected
 from cocket.node.consensus.messages import Message
-from cocket.node.errors import InvalidBlock, InvalidGenesis, NodeFault, PeerError, Refused
+from cocket.node.errors import InvalidBlock, NodeFault, PeerError, Refused
 from cocket.node.evidence import EvidenceBook, evidence_of
 from cocket.node.facts import NodeFacts, client_version
+from cocket.node.genesis_file import read_genesis
 from cocket.node.keystore import load_key, read_passphrase
 from cocket.node.log import Log, open_log
 from cocket.node.metrics import Figures, Metrics
@@ -487,17 +488,7 @@ def run_node(path: Path, *, json_log: bool = False, is_journal_trusted: bool = F
     settings = home.settings()
     log = open_log(settings.log_level, as_json=json_log, node=settings.name or path.name)
     static = _static_peers(settings, str(home.config))
-    try:
-        genesis = parse_genesis(home.genesis.read_bytes())
-    except FileNotFoundError:
-        raise NodeFault(f"{home.genesis}: no genesis there; `cocket genesis confirm` installs it") from None
-    except InvalidGenesis as error:
-        raise InvalidGenesis(f"{home.genesis}: {error}") from error
-    if settings.genesis_hash and settings.genesis_hash != "0x" + genesis.hash.hex():
-        raise Refused(
-            f"{home.genesis}: its hash is 0x{genesis.hash.hex()}, but this authority confirmed "
-            f"{settings.genesis_hash}; put the confirmed file back"
-        )
+    genesis = read_genesis(home, settings)
     passphrase = read_passphrase(path / settings.keys.passphrase_file)
     names = [settings.keys.node, *([settings.keys.validator] if settings.validates else [])]
     with ThreadPoolExecutor() as threads:  # scrypt works outside the interpreter's lock

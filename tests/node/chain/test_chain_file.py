@@ -14,7 +14,7 @@ from ledger.chains import RECORDER, Chain, set_slot
 
 from cocket.node.chain import chain_file
 from cocket.node.chain.block import Block, encode_block
-from cocket.node.chain.chain_file import export_file, import_file, read_blocks
+from cocket.node.chain.chain_file import CutFile, ForeignChain, export_file, import_file, read_blocks
 from cocket.node.errors import InvalidBlock, NodeFault, Refused
 from cocket.node.store.level import LevelStore
 
@@ -39,8 +39,9 @@ def test_a_chain_goes_out_and_comes_in(grown: Chain, tmp_path: Path) -> None:
     path, node, seen = tmp_path / "chain.rlp", empty(), []
     assert export_file(grown.ledger, path) == 8
     assert [block for _, block in read_blocks(path)] == blocks_of(grown)
-    assert import_file(node.importer, node.ledger, path, seen.append) == 7
-    assert seen == list(range(8))
+    assert import_file(node.importer, node.ledger, path, lambda *place: seen.append(place)) == 7
+    ends = [at for at, _ in read_blocks(path)][1:]
+    assert seen == list(enumerate([*ends, path.stat().st_size]))
     assert node.head == grown.head
     assert import_file(node.importer, node.ledger, path) == 0
 
@@ -49,7 +50,7 @@ def test_a_part_goes_out(grown: Chain, tmp_path: Path) -> None:
     node = empty()
     assert export_file(grown.ledger, tmp_path / "one", 1, 3) == 3
     assert export_file(grown.ledger, tmp_path / "two", 4) == 4
-    with pytest.raises(InvalidBlock, match="block 4 at byte 0"):
+    with pytest.raises(Refused, match=r"begins with block 4, .* ends with block 0: import blocks 1 to 3 first"):
         import_file(node.importer, node.ledger, tmp_path / "two")
     assert import_file(node.importer, node.ledger, tmp_path / "one") == 3
     assert import_file(node.importer, node.ledger, tmp_path / "two") == 4
@@ -68,7 +69,7 @@ def test_an_existing_file_is_not_overwritten(grown: Chain, tmp_path: Path) -> No
     with pytest.raises(Refused, match="another name"):
         export_file(grown.ledger, tmp_path / "chain.rlp")
     assert (tmp_path / "chain.rlp").read_bytes() == b"mine"
-    with pytest.raises(NodeFault, match="not whole"):
+    with pytest.raises(NodeFault, match="nothing was exported"):
         export_file(grown.ledger, tmp_path / "nowhere" / "chain.rlp")
 
 
@@ -85,8 +86,38 @@ def write(path: Path, blocks: list[Block]) -> Path:
 def test_a_chain_of_another_genesis_is_refused(grown: Chain, tmp_path: Path) -> None:
     path = write(tmp_path / "chain.rlp", blocks_of(grown))
     other = Chain(3)
-    with pytest.raises(InvalidBlock, match="block 0 at byte 0: genesis: found 0x"):
+    with pytest.raises(ForeignChain, match="another network: its block 0 is 0x"):
         import_file(other.importer, other.ledger, path)
+    with pytest.raises(ForeignChain, match="another network: its first block, 1, follows on 0x"):
+        import_file(other.importer, other.ledger, write(path, blocks_of(grown)[1:]))
+    assert other.head.number == 0
+
+
+def test_a_block_that_is_here_is_compared_whole(grown: Chain, tmp_path: Path) -> None:
+    blocks = blocks_of(grown)
+    resealed = grown.seal(blocks[5], grown.keys[1:])
+    assert import_file(grown.importer, grown.ledger, write(tmp_path / "seals", [blocks[4], resealed])) == 0
+    for planted in (replace(blocks[5], transactions=()), replace(blocks[4], transactions=blocks[5].transactions)):
+        with pytest.raises(InvalidBlock, match=r"block \d at byte .* its transactions are not those of 0x"):
+            import_file(grown.importer, grown.ledger, write(tmp_path / "body", [blocks[3], planted]))
+    other = grown.seal(replace(blocks[5], header=replace(blocks[5].header, gas_used=1)))
+    with pytest.raises(InvalidBlock, match=r"block 5 at byte .* is final here"):
+        import_file(grown.importer, grown.ledger, write(tmp_path / "header", [blocks[4], other]))
+
+
+def test_an_export_that_fails_leaves_no_file(grown: Chain, tmp_path: Path) -> None:
+    def stop(number: int, _end: int) -> None:
+        if number == 4:
+            assert not (tmp_path / "chain.rlp").exists()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_file(grown.ledger, tmp_path / "chain.rlp", progress=stop)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".chain.rlp.partial").write_bytes(b"what a killed export left")
+    export_file(grown.ledger, tmp_path / "chain.rlp")
+    assert [path.name for path in tmp_path.iterdir()] == ["chain.rlp"]
+    assert (tmp_path / "chain.rlp").stat().st_mode & 0o777 == 0o600
 
 
 PLANTS: dict[str, tuple[dict[str, object], str]] = {
@@ -127,7 +158,7 @@ def test_a_file_that_is_cut_off_says_so(grown: Chain, tmp_path: Path) -> None:
     for cut in (1, 2, 100, len(encode_block(blocks_of(grown)[7])) - 1):
         node = empty()
         path.write_bytes(whole[:-cut])
-        with pytest.raises(InvalidBlock, match="the end of the file within a block"):
+        with pytest.raises(CutFile, match="after block 6: found the end of the file within a block"):
             import_file(node.importer, node.ledger, path)
         assert node.head.number == 6
 
@@ -169,7 +200,8 @@ from cocket.node.chain.chain_file import import_file
 from cocket.node.store.level import LevelStore
 node = Chain(is_contract_mode=True, has_permission=True, store=LevelStore(Path(sys.argv[1])))
 print(node.head.number, flush=True)
-import_file(node.importer, node.ledger, Path(sys.argv[2]), lambda n: print(n, flush=True), sync_every=int(sys.argv[3]))
+file, sync_every = Path(sys.argv[2]), int(sys.argv[3])
+import_file(node.importer, node.ledger, file, lambda n, _: print(n, flush=True), sync_every=sync_every)
 sys.stdin.read()
 """
 
