@@ -5,6 +5,7 @@ it asks, relays transactions. Whether a block is right is the importer's to say.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -31,6 +32,7 @@ ANNOUNCE_DELAY_S = 0.3  # a validator has most blocks by its own commit; it hear
 HEAD_AGAIN_S = 1.0  # a peer whose votes are late is sent our head no more often
 MESSAGE_TRANSACTIONS_MAX = 8192  # of the smallest, in the messages that we send ourselves
 REQUESTS_MAX = 16  # for transactions under way to one peer, each for up to 256
+LATE_MAX = 64  # requests remembered after their time: a minute of the most that one peer is asked
 WANTED_S = 5.0  # after so long an answer is no longer waited for, and a hash may be asked of another peer
 AGAIN_S = 10.0  # what still waits in the pool is announced again so often: a message may have been lost
 
@@ -64,6 +66,13 @@ class _Neighbour:
     head_again_s: float = 0.0
     asked: dict[int, float] = field(default_factory=dict)
     """Requests for transactions: until when their answer is waited for."""
+    late: deque[int] = field(default_factory=lambda: deque(maxlen=LATE_MAX))
+    """Requests no longer waited for: an answer to one is late, not unasked."""
+
+    def give_up(self, now_s: float) -> None:
+        """Wait no longer for what should have been answered by now."""
+        self.late += [id_ for id_, until in self.asked.items() if until <= now_s]
+        self.asked = {id_: until for id_, until in self.asked.items() if until > now_s}
 
 
 class Neighbours:
@@ -156,7 +165,9 @@ class Neighbours:
                 self._ask_for(neighbour, message)
             case eth.PooledTransactions():
                 if neighbour.asked.pop(message.request_id, None) is None:
-                    raise PeerError(f"eth: pooled transactions with id {message.request_id}, which was not asked")
+                    if message.request_id not in neighbour.late:
+                        raise PeerError(f"eth: pooled transactions with id {message.request_id}, which was not asked")
+                    neighbour.late.remove(message.request_id)
                 self._admit(neighbour, message.transactions)
             case eth.Receipts():
                 raise PeerError("eth: receipts that nobody asked for")
@@ -325,7 +336,7 @@ class Neighbours:
         for node_id, neighbour in tuple(self._neighbours.items()):
             if not neighbour.has_status and now_s - neighbour.joined_s > STATUS_TIMEOUT_S:
                 self._shell.drop_peer(node_id, f"no Status within {STATUS_TIMEOUT_S:.0f} s", is_fault=False)
-            neighbour.asked = {id_: until for id_, until in neighbour.asked.items() if until > now_s}
+            neighbour.give_up(now_s)
         self._wanted = {hash_: until for hash_, until in self._wanted.items() if until > now_s}
         if now_s >= self._again_s:
             self._again_s = now_s + AGAIN_S

@@ -10,6 +10,7 @@ from ledger.chains import RECORDER, Chain, set_slot
 from cocket.network.session import Session
 from cocket.node.chain.block import Block
 from cocket.node.chain.transaction import Transaction, decode_transaction
+from cocket.node.errors import PeerError
 from cocket.node.neighbours import HEAD_AGAIN_S, RELAY_S, TELL_S, Neighbours
 from cocket.node.protocols import eth
 
@@ -158,6 +159,29 @@ def test_late_votes_are_answered_with_the_head_once_in_a_while(run: Run) -> None
         assert len(late.take()) == 1
         assert other.take() == []
         scene.neighbours.send_head(b"x" * 64)  # gone meanwhile
+        scene.neighbours.close()
+
+    run(main())
+
+
+def test_an_answer_after_its_time_is_late_and_one_that_nobody_asked_for_breaks_the_protocol(run: Run) -> None:
+    """A node that is slow must not throw out those who answered it."""
+
+    async def main() -> None:
+        scene = Scene("a")
+        (peer,) = scene.peers
+        raw = scene.sign(1)
+        transaction = decode_transaction(raw)
+        scene.hear(peer, eth.NewPooledTransactionHashes(bytes([transaction.type]), (len(raw),), (transaction.hash,)))
+        (asked,) = peer.take()
+        assert isinstance(asked, eth.GetPooledTransactions)
+        for _ in range(7):
+            await scene.loop.step(1.0)
+        scene.hear(peer, eth.PooledTransactions(asked.request_id, (raw,)))
+        assert (await scene.admitted.get()).hash == transaction.hash
+        for unasked in (asked.request_id, asked.request_id + 1):
+            with pytest.raises(PeerError, match="was not asked"):
+                scene.hear(peer, eth.PooledTransactions(unasked, ()))
         scene.neighbours.close()
 
     run(main())
