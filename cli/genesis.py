@@ -1,5 +1,6 @@
 """``cocket genesis``: the founding ceremony, one authority at a time."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from cocket.cli.output import json_option, show, table
 if TYPE_CHECKING:
     from cocket.genesis.parameters import Parameters
     from cocket.genesis.record import Record
+    from cocket.node.chain.rules import Spec, Transition
 
 SHARED = 0o644  # files of the ceremony are sent to the others
 GENESIS_BYTES_MAX = 64 << 20  # a large network's alloc, many times over
@@ -255,6 +257,12 @@ def show_genesis(
         "validator_contract": "0x" + spec.validator_contract.hex() if spec.validator_contract else None,
     }
     sentences = [f"{name.replace('_', ' ')}: {value}" for name, value in answer.items()]
+    answer["transitions"] = changes = [change_of(spec, transition) for transition in spec.transitions]
+    for change in changes:
+        rules = ", ".join(
+            f"{name.replace('_', ' ')} {_say(value)}" for name, value in change.items() if name != "block"
+        )
+        sentences.append(f"from block {change['block']} on: {rules or 'nothing changes'}")
     if parameters_file and records:
         founded = gather_records(read_parameters(parameters_file), read_records(records))
         if founded.genesis.hash != parsed.hash:
@@ -285,6 +293,25 @@ def show_genesis(
             ["country", "validator", "endpoint", "confirmed"],
         )
     show(as_json, answer, sentences)
+
+
+def change_of(spec: "Spec", transition: "Transition") -> dict[str, object]:
+    """Return what a transition changes: the names of the rules with what holds from its block on."""
+    before = spec.rules_at(transition.block - 1)
+    found: dict[str, object] = {"block": transition.block}
+    for field in dataclasses.fields(before):
+        value = getattr(transition.rules, field.name)
+        if value != getattr(before, field.name):
+            found[field.name] = "0x" + value.hex() if isinstance(value, bytes) else value
+    if transition.validators is not None:
+        found["validators"] = ["0x" + validator.hex() for validator in transition.validators]
+    return found
+
+
+def _say(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(value)
+    return "none" if value is None else str(value)
 
 
 def read_parameters(path: Path) -> "Parameters":

@@ -57,7 +57,10 @@ class LoopTimers:
 
 
 class LedgerExecutor:
-    """Builds and checks blocks on the worker, and answers the validator. ``answer_to`` gives the validator."""
+    """Builds and checks blocks on the worker, and answers the validator.
+
+    ``time_budget_s`` gives the time to build the block of a height, ``answer_to`` the validator.
+    """
 
     def __init__(
         self,
@@ -66,7 +69,7 @@ class LedgerExecutor:
         importer: Importer,
         builder: Builder,
         coinbase: bytes,
-        time_budget_s: float,
+        time_budget_s: Callable[[int], float],
         answer_to: Callable[[], Validator],
     ) -> None:
         self._worker = worker
@@ -83,8 +86,8 @@ class LedgerExecutor:
         def job(stop: StopSwitch) -> ExecutedBlock | None:
             if self._ledger.head_hash != block_hash(parent):
                 return None  # a block was imported meanwhile
-            timestamp = max(not_before_s, int(time.time()))
-            executed = self._builder.build(self._coinbase, timestamp, round_number, self._time_budget_s, stop)
+            timestamp, budget_s = max(not_before_s, int(time.time())), self._time_budget_s(height)
+            executed = self._builder.build(self._coinbase, timestamp, round_number, budget_s, stop)
             self._importer.remember(executed)
             return executed
 

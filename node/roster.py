@@ -45,10 +45,10 @@ def read_roster(ledger: Ledger, known: Roster, at: Header | None = None) -> Rost
 
     :raises Refused: the contract does not answer as it should.
     """
-    if ledger.genesis.spec.validator_contract != consortium.ADDRESS:
+    header = at or ledger.head
+    if not ledger.genesis.spec.has_asked(consortium.ADDRESS, header.number + 1):
         return known
     try:
-        header = at or ledger.head
         version = _ask(ledger, header, consortium.roster_version())
         return known if version == known.version else _read(ledger, header, version)
     except ContractError as error:

@@ -23,12 +23,14 @@ from cocket.node.chain.importer import Importer, UnknownParent
 from cocket.node.chain.ledger import ExecutedBlock, Ledger
 from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.pool import Pool, PoolLimits
+from cocket.node.chain.rules import Rules
 from cocket.node.chain.spec import Genesis
 from cocket.node.chain.transaction import Transaction
 from cocket.node.chain.vm import load_trusted_setups
 from cocket.node.config import Home, PoolSettings, Settings
 from cocket.node.consensus.effects import Rejected
 from cocket.node.consensus.messages import Message
+from cocket.node.consensus.state import Times
 from cocket.node.errors import InvalidBlock, NodeFault, PeerError, Refused
 from cocket.node.evidence import EvidenceBook, evidence_of
 from cocket.node.facts import NodeFacts, client_version
@@ -143,13 +145,12 @@ class Node:
             self._importer,
             builder,
             signer.address,
-            spec.request_timeout_s * BUILD_SHARE,
+            lambda height: spec.rules_at(height).request_timeout_s * BUILD_SHARE,
             self._duty,
         )
         return Validator(
-            block_period_s=spec.block_period_s,
-            request_timeout_ms=spec.request_timeout_s * 1000,
-            request_timeout_max_ms=spec.request_timeout_max_s * 1000,
+            times=_times(spec.rules_at(0)),
+            later_times=tuple([(each.block, _times(each.rules)) for each in spec.transitions]),
             signer=signer,
             journal=self._journal,
             clock=WallClock(),
@@ -337,9 +338,9 @@ class Node:
         if self._stall is not None:
             self._stall.cancel()
         self._told_at_s = self._loop.time()
-        spec = self.ledger.genesis.spec
+        rules = self.ledger.genesis.spec.rules_at(self.ledger.head.number + 1)
         # A missing proposer costs one round; a second one, or a lost quorum, is worth a line.
-        self._stall = self._loop.call_later(2.0 * spec.request_timeout_s + spec.block_period_s, self._upon_stall)
+        self._stall = self._loop.call_later(2.0 * rules.request_timeout_s + rules.block_period_s, self._upon_stall)
 
     def _upon_stall(self) -> None:
         waited_s = self._loop.time() - self._told_at_s
@@ -506,6 +507,10 @@ def run_node(path: Path, *, json_log: bool = False, is_journal_trusted: bool = F
             raise NodeFault(str(error)) from error
 
     _run(main())
+
+
+def _times(rules: Rules) -> Times:
+    return Times(rules.block_period_s, rules.request_timeout_s * 1000, rules.request_timeout_max_s * 1000)
 
 
 def _pool_limits(settings: PoolSettings) -> PoolLimits:

@@ -63,7 +63,7 @@ from cocket.node.consensus.events import (
 )
 from cocket.node.consensus.messages import Message, RoundChange, Shape
 from cocket.node.consensus.records import encode_certificate_record, encode_message_record, restore
-from cocket.node.consensus.state import Configuration, Restored, State, Watch
+from cocket.node.consensus.state import Configuration, Restored, State, Times, Watch
 from cocket.node.consensus.wire import decode_message
 from cocket.node.errors import NodeFault
 from cocket.node.signer import Signer
@@ -89,9 +89,7 @@ class Validator:
     def __init__(
         self,
         *,
-        block_period_s: int,
-        request_timeout_ms: int,
-        request_timeout_max_ms: int,
+        times: Times,
         signer: Signer,
         journal: Journal,
         clock: Clock,
@@ -100,14 +98,16 @@ class Validator:
         executor: Executor,
         chain: Chain,
         observer: Observer,
+        later_times: tuple[tuple[int, Times], ...] = (),
         shape: Shape = Shape.CURRENT,
         is_journal_trusted: bool = False,
     ) -> None:
-        """Keep the ports. ``is_journal_trusted`` is the operator's word that nothing was signed besides the journal.
+        """Keep the ports. ``later_times`` are heights with the times from there on, ascending.
 
-        It is for a network in which more than f validators lost theirs at once: they would all watch for ever.
+        ``is_journal_trusted`` is the operator's word that nothing was signed besides the journal. It is for a network
+        in which more than f validators lost theirs at once: they would all watch for ever.
         """
-        self._configuration = Configuration(signer.address, block_period_s, request_timeout_ms, request_timeout_max_ms)
+        self._configuration = Configuration(signer.address, times, later_times)
         self._signer = signer
         self._journal = journal
         self._clock = clock

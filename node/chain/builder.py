@@ -21,7 +21,7 @@ from cocket.node.chain.receipt import Receipt, encode_receipt, join_blooms
 from cocket.node.chain.roots import ordered_root
 from cocket.node.chain.rules import Fork
 from cocket.node.chain.state import apply_write_set
-from cocket.node.chain.transaction import Transaction
+from cocket.node.chain.transaction import Transaction, validate_transaction
 from cocket.node.chain.vm import BlockExecution, ExecutionAborted
 from cocket.node.errors import InvalidTransaction, NodeFault, Refused
 
@@ -101,7 +101,10 @@ class Builder:
         if not has_gas or filling.size_bytes + len(transaction.raw) > _BLOCK_BYTES_MAX:
             filling.misses += 1
             return
+        context = execution.context
         try:
+            # It may have come into the pool under the rules of an earlier height.
+            validate_transaction(transaction, self._ledger.genesis.spec, context.number, context.fork, context.base_fee)
             self._permission.validate(transaction, self._ledger.head)
             receipt = execution.apply(transaction, deadline_s)
         except (InvalidTransaction, Refused) as error:
@@ -129,7 +132,8 @@ class Builder:
         """Return the header as far as it is known before the execution."""
         spec = self._ledger.genesis.spec
         fork = spec.fork_at(parent.number + 1, timestamp)
-        validators = () if spec.validator_contract is not None else self._ledger.validators_after(parent)
+        is_contract_mode = spec.rules_at(parent.number + 1).validator_contract is not None
+        validators = () if is_contract_mode else self._ledger.validators_after(parent)
         return Header(
             parent_hash=self._ledger.head_hash,
             ommers_hash=EMPTY_OMMERS_HASH,

@@ -90,7 +90,6 @@ def parse_config(config: Section, spec: Spec) -> Spec:
     config.only("ecCurve", "secp256k1", "validators' keys are secp256k1")
     config.only("fixedBaseFee", False, "it would take the base fee from each node's own settings")
     config.only("evmStackSize", 1024, "the engine's stack has 1024 places")
-    _refuse_transitions(config.section("transitions"))
     config.section("blobSchedule")  # no blob is ever used, and the genesis has no excess: it cannot matter
     config.ignore(*_NETWORKING)
     spec = replace(
@@ -139,14 +138,6 @@ def parse_own(own: Section, spec: Spec) -> Spec:
         own.refuse("requestTimeoutMaxSeconds", ceiling, f"at least requestTimeoutSeconds, {spec.request_timeout_s}")
     own.close()
     return replace(spec, request_timeout_max_s=ceiling)
-
-
-def _refuse_transitions(transitions: Section | None) -> None:
-    if transitions is None:
-        return
-    for engine, value in transitions.values():
-        if value != [] and value is not None:
-            transitions.refuse(engine, value, "an empty list: this node does not change QBFT's rules at a height yet")
 
 
 def validate_start(config: Section, spec: Spec, timestamp: int) -> None:

@@ -137,7 +137,7 @@ def _validate_gas(header: Header, parent: Header, fork: Fork) -> None:
 
 
 def _validate_time(header: Header, parent: Header, spec: Spec, now_s: int | None) -> None:
-    earliest = parent.timestamp + spec.block_period_s
+    earliest = parent.timestamp + spec.rules_at(header.number).block_period_s
     if header.timestamp < earliest:
         raise _breach("timestamp", header.timestamp, f"at least {earliest} (parent's and the block period)")
     if now_s is not None and header.timestamp > now_s + CLOCK_DRIFT_S:
@@ -171,15 +171,16 @@ def _validate_validators(header: Header, spec: Spec, validators: Sequence[bytes]
     if header.coinbase not in validators:
         raise _breach("coinbase", header.coinbase, "a validator of this height")
     extra = decode_extra_data(header.extra_data)
-    if extra.vote is not None and spec.validator_contract is not None:
+    is_contract_mode = spec.rules_at(header.number).validator_contract is not None
+    if extra.vote is not None and is_contract_mode:
         raise InvalidBlock(
             f"extraData vote: found one about 0x{extra.vote.recipient.hex()}, expected none; a contract decides"
         )
-    expected = () if spec.validator_contract is not None else tuple(validators)
+    expected = () if is_contract_mode else tuple(validators)
     if extra.validators != expected:
         raise InvalidBlock(
             f"extraData validators: found {_show_all(extra.validators)}, expected {_show_all(expected)}"
-            + (" (a contract names them)" if spec.validator_contract is not None else ", ascending")
+            + (" (a contract names them)" if is_contract_mode else ", ascending")
         )
 
 

@@ -175,7 +175,9 @@ class Importer:
             stop.check()
             try:
                 transaction = self._known(keccak256(raw)) or decode_transaction(raw)
-                validate_transaction(transaction, spec, fork, header.base_fee_per_gas, may_be_unprotected=True)
+                validate_transaction(
+                    transaction, spec, header.number, fork, header.base_fee_per_gas, may_be_unprotected=True
+                )
             except InvalidTransaction as error:
                 raise InvalidBlock(f"transaction {index}: {error}") from error
             transactions.append(transaction)
@@ -197,8 +199,8 @@ class Importer:
 
 def block_reward(ledger: Ledger, header: Header) -> tuple[bytes, int] | None:
     """Return (beneficiary, wei) of a block's reward, None when there is none."""
-    spec = ledger.genesis.spec
-    return (spec.mining_beneficiary or header.coinbase, spec.block_reward_wei) if spec.block_reward_wei else None
+    rules = ledger.genesis.spec.rules_at(header.number)
+    return (rules.mining_beneficiary or header.coinbase, rules.block_reward_wei) if rules.block_reward_wei else None
 
 
 def _apply_all(execution: BlockExecution, transactions: tuple[Transaction, ...]) -> tuple[Receipt, ...]:

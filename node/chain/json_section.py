@@ -75,6 +75,11 @@ class Section:
         entry = self._left.get(key.lower())
         return entry is not None and entry[1] is not None
 
+    def is_null(self, key: str) -> bool:
+        """Say whether ``key`` is there and null, where that could be read as a value."""
+        entry = self._left.get(key.lower())
+        return entry is not None and entry[1] is None
+
     def take(self, key: str) -> object:
         """Return the value of ``key`` and strike it off; null and absent are both None."""
         return self._left.pop(key.lower(), (key, None))[1]
@@ -132,10 +137,31 @@ class Section:
         """Return a 20-byte address; None if absent or the empty string."""
         return self.data(key, 20)
 
+    def addresses(self, key: str) -> tuple[bytes, ...] | None:
+        """Return a list of 20-byte addresses, each once; None if absent."""
+        value = self.take(key)
+        if value is None:
+            return None
+        found = [parse_hex(entry) for entry in value] if isinstance(value, list) else [None]
+        if isinstance(value, _Pairs) or not all(entry is not None and len(entry) == 20 for entry in found):
+            self.refuse(key, value, "a list of addresses, strings of 0x and 40 hex digits")
+        if len(set(found)) != len(found):
+            self.refuse(key, value, "each address once")
+        return tuple([entry for entry in found if entry is not None])
+
     def section(self, key: str) -> "Section | None":
         """Return the object under ``key``, or None."""
         value = self.take(key)
         return None if value is None else Section(f"{self.path}.{key}", value)
+
+    def sections(self, key: str, count_max: int) -> "list[Section]":
+        """Return the objects of the list under ``key``, at most ``count_max``; none if absent."""
+        value = self.take(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or isinstance(value, _Pairs) or len(value) > count_max:
+            self.refuse(key, value, f"a list of at most {count_max} objects")
+        return [Section(f"{self.path}.{key}[{index}]", entry) for index, entry in enumerate(value)]
 
     def values(self) -> list[tuple[str, object]]:
         """Return every entry left as (key, value), and strike them off."""

@@ -168,7 +168,7 @@ class Ledger:
         return BlockContext(
             number=header.number,
             timestamp=header.timestamp,
-            coinbase=spec.mining_beneficiary or header.coinbase,
+            coinbase=spec.rules_at(header.number).mining_beneficiary or header.coinbase,
             gas_limit=header.gas_limit,
             base_fee=header.base_fee_per_gas,
             fork=spec.fork_at(header.number, header.timestamp),
@@ -182,24 +182,48 @@ class Ledger:
     def validators_after(self, header: Header) -> tuple[bytes, ...]:
         """Return the validators of the height after a final block, ascending.
 
-        In contract mode what ``getValidators()`` answers on the block's own state and context, caller zero; Refused
-        when it reverts, or answers nothing or nonsense: the chain then waits for its contract's authors. Else the set
-        in the header with the votes since the last epoch.
+        The next height's rules say how. In contract mode it is what ``getValidators()`` answers on the block's own
+        state and context, caller zero; Refused when it reverts, or answers nothing or nonsense: the chain then waits
+        for its contract's authors. Else the set in the header with the votes since the last epoch or transition.
         """
         hash_ = block_hash(header)
         with self._sets_lock:
             found = self._sets.get(hash_)
         if found is None:
-            if self.genesis.spec.validator_contract is None:
-                found = self._voted_validators(header, hash_)
-            else:
-                contract = self.genesis.spec.validator_contract
-                found = ask_validators(self.context(header), self.state(header), contract)
+            contract = self.genesis.spec.rules_at(header.number + 1).validator_contract
+            found = self.tally_after(header).validators if contract is None else self.ask_contract(header, contract)
             with self._sets_lock:
                 self._sets[hash_] = found
                 while len(self._sets) > _SETS_KEPT:
                     self._sets.popitem(last=False)
         return found
+
+    def ask_contract(self, header: Header, contract: bytes) -> tuple[bytes, ...]:
+        """Return the validators that a contract names after a final block, ascending; Refused as said above."""
+        return ask_validators(self.context(header), self.state(header), contract)
+
+    def tally_after(self, header: Header) -> VoteTally:
+        """Return the votes in headers up to a final block, going on from the block asked for last if it is the parent.
+
+        It means something where the next height's validators stand in headers.
+        """
+        hash_ = block_hash(header)
+        spec = self.genesis.spec
+        with self._sets_lock:
+            last = self._tally
+        if last is not None and last[0] == hash_:
+            return last[1]
+        if last is not None and header.number and last[0] == header.parent_hash:
+            tally = last[1]
+            headers = [header]
+        else:
+            tally = VoteTally((), ())
+            headers = self._since_beginning(header)
+        for each in headers:
+            tally = tally.after(each, spec.epoch_length, spec.validators_from(each.number + 1))
+        with self._sets_lock:
+            self._tally = (hash_, tally)
+        return tally
 
     def commit(self, executed: ExecutedBlock, sealed: Header, *, sync: bool = True) -> None:
         """Make an executed block the head, with the seals in ``sealed``, in one batch.
@@ -289,26 +313,11 @@ class Ledger:
     def _ancestor_hash(self, current: int, number: int) -> bytes | None:
         return self.hash_by_number(number) if current - _BLOCK_HASHES <= number < current else None
 
-    def _voted_validators(self, header: Header, hash_: bytes) -> tuple[bytes, ...]:
-        """Return the set of the votes, going on from the block asked for last where that is the parent."""
-        with self._sets_lock:
-            last = self._tally
-        if last is not None and header.number and last[0] == header.parent_hash:
-            tally = last[1]
-            headers = [header]
-        else:
-            tally = VoteTally((), ())
-            headers = self._since_epoch(header)
-        for each in headers:
-            tally = tally.after(each, self.genesis.spec.epoch_length)
-        with self._sets_lock:
-            self._tally = (hash_, tally)
-        return tally.validators
-
-    def _since_epoch(self, header: Header) -> list[Header]:
-        """Return the headers from the epoch's first block to this one."""
+    def _since_beginning(self, header: Header) -> list[Header]:
+        """Return the headers from where a tally begins (an epoch's first, or before a transition) to this one."""
+        spec = self.genesis.spec
         headers = [header]
-        while headers[-1].number % self.genesis.spec.epoch_length:
+        while headers[-1].number % spec.epoch_length and spec.validators_from(headers[-1].number + 1) is None:
             parent = self.header_by_hash(headers[-1].parent_hash)
             if parent is None:
                 raise InvalidBlock(f"block {headers[-1].number}: its parent is unknown")

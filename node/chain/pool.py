@@ -170,8 +170,9 @@ class Pool:
 
     def _validate_at(self, transaction: Transaction, head: Header) -> None:
         """Check all that needs no account, as the block after ``head`` will see it."""
-        fork = self._spec.fork_at(head.number + 1, head.timestamp + self._spec.block_period_s)
-        validate_transaction(transaction, self._spec, fork, next_base_fee(head, self._spec))
+        number = head.number + 1
+        fork = self._spec.fork_at(number, head.timestamp + self._spec.rules_at(number).block_period_s)
+        validate_transaction(transaction, self._spec, number, fork, next_base_fee(head, self._spec))
         if transaction.gas_limit > head.gas_limit:
             raise InvalidTransaction(f"gas limit: found {transaction.gas_limit}, a block holds {head.gas_limit}")
 

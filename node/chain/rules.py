@@ -37,11 +37,40 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """What a transition may change: the times, the reward and who decides the validators.
+
+    ``validator_contract`` is None when headers carry the validators. ``mining_beneficiary`` None means the block's
+    coinbase. Rewards are wei.
+    """
+
+    block_period_s: int
+    request_timeout_s: int
+    request_timeout_max_s: int
+    block_reward_wei: int
+    mining_beneficiary: bytes | None
+    validator_contract: bytes | None
+    per_tx_gas_limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The rules from ``block`` on, all of them; ``validators``, if given, are the set of exactly that block.
+
+    From there the votes begin anew.
+    """
+
+    block: int
+    rules: Rules
+    validators: tuple[bytes, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What a chain's genesis file decides beyond block 0.
 
-    Fork heights and times (seconds) are None for a fork that never comes. ``validator_contract`` is None when headers
-    carry the validators. ``mining_beneficiary`` None means the block's coinbase. Rewards are wei.
+    Fork heights and times (seconds) are None for a fork that never comes. The fields that ``Rules`` has too are those
+    of block 0: ask ``rules_at`` for a height's. ``transitions`` ascend.
     """
 
     chain_id: int
@@ -60,6 +89,34 @@ class Spec:
     validator_contract: bytes | None = None
     per_tx_gas_limit: int | None = None
     permission: Permission | None = None
+    transitions: tuple[Transition, ...] = ()
+
+    def rules_at(self, number: int) -> Rules:
+        """Return what holds for the block of this height, and for the rounds that decide it."""
+        for transition in reversed(self.transitions):
+            if number >= transition.block:
+                return transition.rules
+        return Rules(
+            self.block_period_s,
+            self.request_timeout_s,
+            self.request_timeout_max_s,
+            self.block_reward_wei,
+            self.mining_beneficiary,
+            self.validator_contract,
+            self.per_tx_gas_limit,
+        )
+
+    def validators_from(self, number: int) -> tuple[bytes, ...] | None:
+        """Return the validators that a transition sets for exactly this height, None where none does."""
+        for transition in self.transitions:
+            if transition.block == number:
+                return transition.validators
+        return None
+
+    def has_asked(self, contract: bytes, number: int) -> bool:
+        """Say whether a contract names the validators of this height, or named those of an earlier one."""
+        rules = (self.rules_at(0), *[each.rules for each in self.transitions if each.block <= number])
+        return any(each.validator_contract == contract for each in rules)
 
     def fork_at(self, number: int, timestamp: int) -> Fork:
         """Return the rules of the block with this height and time; a time fork waits for London's height."""

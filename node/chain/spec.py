@@ -2,11 +2,12 @@
 
 Keys are Besu's, compared without case; ``genesis_config`` and ``genesis_block`` know them, ``rules`` what they mean.
 Our own rules stand under ``config.cocket``, which Besu ignores: the permission rule, the ceiling of the round timeout,
-and the ceremony's name. A file that has them must carry the hash of its ``config`` as vanity.
+and the ceremony's name. A file that has them must carry the hash of its ``config`` as vanity. ``config.transitions``
+stands outside of that hash: members add to it by agreement, and the chain stays the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -19,7 +20,8 @@ from cocket.node.chain.genesis_config import FORKS_AFTER_CANCUN, parse_config, p
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import Header, block_hash
 from cocket.node.chain.json_section import parse_json
-from cocket.node.chain.rules import Fork, Permission, Spec
+from cocket.node.chain.rules import Fork, Permission, Rules, Spec, Transition
+from cocket.node.chain.transitions import parse_transitions
 from cocket.node.errors import InvalidBlock, InvalidGenesis
 
 __all__ = [
@@ -28,7 +30,9 @@ __all__ = [
     "ForkId",
     "Genesis",
     "Permission",
+    "Rules",
     "Spec",
+    "Transition",
     "configuration_hash",
     "fork_id",
     "is_fork_compatible",
@@ -110,6 +114,9 @@ def parse_genesis(data: bytes, *, is_foreign: bool = False) -> Genesis:
     vanity = None if own is None else configuration_hash(config.plain())
     if own is not None:
         spec = parse_own(own, spec)
+    transitions = config.section("transitions")
+    if transitions is not None:
+        spec = replace(spec, transitions=parse_transitions(transitions, spec, is_ours=own is not None))
     config.close()
     validate_start(config, spec, timestamp)
     header, alloc = parse_block(root, spec, timestamp)

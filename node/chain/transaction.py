@@ -126,12 +126,19 @@ def intrinsic_gas(transaction: Transaction, fork: Fork) -> int:
 
 
 def validate_transaction(
-    transaction: Transaction, spec: Spec, fork: Fork, base_fee: int | None, *, may_be_unprotected: bool = False
+    transaction: Transaction,
+    spec: Spec,
+    number: int,
+    fork: Fork,
+    base_fee: int | None,
+    *,
+    may_be_unprotected: bool = False,
 ) -> None:
     """Raise InvalidTransaction if a transaction breaks a rule that needs no state.
 
-    ``base_fee`` is that of the block it would be in, None before London. ``may_be_unprotected`` is for blocks: a
-    legacy transaction without a chain id is valid in them, as for Besu, but we neither accept nor propose one.
+    ``number``, ``fork`` and ``base_fee`` are those of the block it would be in; no base fee before London.
+    ``may_be_unprotected`` is for blocks: a legacy transaction without a chain id is valid in them, as for Besu, but we
+    neither accept nor propose one.
     """
     if transaction.type == FEE_MARKET and fork < Fork.LONDON:
         raise InvalidTransaction("transaction type: found 2 (EIP-1559) before London, expected 0 or 1")
@@ -147,10 +154,9 @@ def validate_transaction(
     needed = intrinsic_gas(transaction, fork)
     if transaction.gas_limit < needed:
         raise InvalidTransaction(f"gas limit: found {transaction.gas_limit}, expected at least {needed} (intrinsic)")
-    if spec.per_tx_gas_limit is not None and transaction.gas_limit > spec.per_tx_gas_limit:
-        raise InvalidTransaction(
-            f"gas limit: found {transaction.gas_limit}, expected at most {spec.per_tx_gas_limit} (pertxgaslimit)"
-        )
+    limit = spec.rules_at(number).per_tx_gas_limit
+    if limit is not None and transaction.gas_limit > limit:
+        raise InvalidTransaction(f"gas limit: found {transaction.gas_limit}, expected at most {limit} (pertxgaslimit)")
     if transaction.to is None and fork >= Fork.SHANGHAI and len(transaction.data) > INITCODE_BYTES_MAX:
         raise InvalidTransaction(
             f"initcode: found {len(transaction.data)} bytes, expected at most {INITCODE_BYTES_MAX}"

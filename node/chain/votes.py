@@ -16,8 +16,11 @@ class VoteTally:
     validators: tuple[bytes, ...]
     votes: tuple[tuple[bytes, bytes, bool], ...]
 
-    def after(self, header: Header, epoch_length: int) -> "VoteTally":
+    def after(self, header: Header, epoch_length: int, beginning: tuple[bytes, ...] | None = None) -> "VoteTally":
         """Return the tally after a block.
+
+        ``beginning`` are the validators that a transition sets for the next block: then the tally begins anew with
+        them, and yet the vote in this very block counts, as it does for Besu's ``ForkingVoteTallyCache``.
 
         The first block of an epoch sets the validators to those in its header and forgets all votes, its own too.
         Any other block's vote takes the place of an earlier one of the same voter about the same address; more than
@@ -25,6 +28,9 @@ class VoteTally:
         own. The last validator cannot be voted out: nobody could make a block then.
         (Besu, ``VoteTally`` and ``VoteTallyUpdater``.)
         """
+        if beginning is not None:
+            begun = VoteTally(tuple(sorted(beginning)), ())
+            return begun if header.number % epoch_length == 0 else begun.after(header, epoch_length)
         extra = decode_extra_data(header.extra_data)
         if header.number % epoch_length == 0:
             return VoteTally(tuple(sorted(extra.validators)), ())

@@ -17,7 +17,7 @@ def start_build(state: State) -> Step | None:
     if state.execution is not None or state.unbuilt_round == state.round:
         return None
     execution = Execution(ExecutionKind.BUILD, state.height, state.round)
-    not_before_s = state.parent.timestamp + state.configuration.block_period_s
+    not_before_s = state.parent.timestamp + state.times.block_period_s
     return replace(state, execution=execution), (BuildBlock(state.height, state.round, state.parent, not_before_s),)
 
 

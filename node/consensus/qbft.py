@@ -158,13 +158,13 @@ def upon_new_block(state: State, event: NewHead) -> Step:
 def _start_block_timer(state: State) -> tuple[Effect, ...]:
     if not state.is_validator(state.address):
         return ()
-    return (StartBlockTimer(state.height, state.parent.timestamp + state.configuration.block_period_s),)
+    return (StartBlockTimer(state.height, state.parent.timestamp + state.times.block_period_s),)
 
 
 def _upon_resend_timeout(state: State, event: ResendTimeout) -> Step:
     if event.height != state.height or not state.is_open or state.committing is not None or not state.may_sign:
         return state, ()
-    timer = StartTimer(Timer.RESEND, state.height, state.round, state.configuration.request_timeout_ms)
+    timer = StartTimer(Timer.RESEND, state.height, state.round, state.times.request_timeout_ms)
     return state, (Send(state.own), timer) if state.own else (timer,)
 
 

@@ -55,7 +55,7 @@ def start_timers(state: State, *, is_opening: bool) -> tuple[Effect, ...]:
         return ()
     effects: list[Effect] = [StartTimer(Timer.ROUND, state.height, state.round, state.round_timeout_ms)]
     if is_opening:
-        effects.append(StartTimer(Timer.RESEND, state.height, state.round, state.configuration.request_timeout_ms))
+        effects.append(StartTimer(Timer.RESEND, state.height, state.round, state.times.request_timeout_ms))
     return tuple(effects)
 
 

@@ -23,13 +23,31 @@ TIMEOUT_DOUBLINGS_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
-    """What never changes while the node runs: whose state this is, and the network's times."""
+class Times:
+    """The network's times at a height: between blocks, and the base and ceiling of the round timeout."""
 
-    address: bytes
     block_period_s: int
     request_timeout_ms: int
     request_timeout_max_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What never changes while the node runs: whose state this is, and the network's times.
+
+    ``later`` holds heights with the times from there on, ascending.
+    """
+
+    address: bytes
+    times: Times
+    later: tuple[tuple[int, Times], ...] = ()
+
+    def times_at(self, height: int) -> Times:
+        """Return the times of a height: of its block, and of the rounds that decide it."""
+        for begin, times in reversed(self.later):
+            if height >= begin:
+                return times
+        return self.times
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +186,11 @@ class State:
         """Who we are."""
         return self.configuration.address
 
+    @property
+    def times(self) -> Times:
+        """The times of this height."""
+        return self.configuration.times_at(self.height)
+
     def is_validator(self, address: bytes) -> bool:
         """Say whether ``address`` validates this height."""
         return is_validator(self.validators, address)
@@ -201,9 +224,9 @@ class State:
     @property
     def round_timeout_ms(self) -> int:
         """How long the current round lasts: the base, doubled with each round entered, up to the ceiling."""
-        configuration = self.configuration
-        doubled = configuration.request_timeout_ms << min(self.rounds_entered, TIMEOUT_DOUBLINGS_MAX)
-        return min(doubled, max(configuration.request_timeout_max_ms, configuration.request_timeout_ms))
+        times = self.times
+        doubled = times.request_timeout_ms << min(self.rounds_entered, TIMEOUT_DOUBLINGS_MAX)
+        return min(doubled, max(times.request_timeout_max_ms, times.request_timeout_ms))
 
 
 def name_of(block: Block) -> BlockName:

@@ -114,8 +114,9 @@ class CallMethods:
         )
 
     def _gas_limit(self) -> int:
-        per_transaction = self._backend.ledger.genesis.spec.per_tx_gas_limit
-        block = self._backend.head.gas_limit
+        head = self._backend.head
+        per_transaction = self._backend.ledger.genesis.spec.rules_at(head.number + 1).per_tx_gas_limit
+        block = head.gas_limit
         return block if per_transaction is None else min(block, per_transaction)
 
     def _too_slow(self) -> RpcError:

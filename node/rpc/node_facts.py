@@ -103,8 +103,11 @@ class NodeMethods:
         if header is None:
             return None
         ledger = self._backend.ledger
-        if selector.tag == "pending" or ledger.genesis.spec.validator_contract is not None:
+        if selector.tag == "pending":
             return [data(validator) for validator in ledger.validators_after(header)]
+        contract = ledger.genesis.spec.rules_at(header.number).validator_contract
+        if contract is not None:
+            return [data(validator) for validator in ledger.ask_contract(header, contract)]
         return [data(validator) for validator in sorted(decode_extra_data(header.extra_data).validators)]
 
     def validators_by_hash(self, block_hash: bytes) -> list[str] | None:
@@ -136,8 +139,8 @@ class NodeMethods:
         ]
 
     def request_timeout_s(self) -> int:
-        """The base of the round timeout, in seconds."""
-        return self._backend.ledger.genesis.spec.request_timeout_s
+        """The base of the round timeout at the next height, in seconds."""
+        return self._backend.ledger.genesis.spec.rules_at(self._backend.head.number + 1).request_timeout_s
 
     def evidence(self, author: bytes | None, count: int) -> list[JsonObject]:
         """Who signed two different things for one height, round and kind: both signed payloads, highest height first.

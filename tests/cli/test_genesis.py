@@ -207,3 +207,36 @@ def test_a_forged_record_is_refused_and_names_its_country(founding: Founding) ->
     out = founding.folder / "out.json"
     said = refused(2, "genesis", "gather", *founding.records.values(), *founding.with_parameters, "--out", out)
     assert "KE" in said
+
+
+def test_show_says_what_changes_at_which_height(founding: Founding, tmp_path: Path) -> None:
+    file = json.loads(founding.genesis.read_text())
+    file["config"]["transitions"] = {
+        "qbft": [
+            {"block": 900, "blockperiodseconds": 5, "miningbeneficiary": "0x" + "be" * 20},
+            {
+                "block": 1000,
+                "validatorselectionmode": "blockheader",
+                "validators": ["0x" + "0a" * 20, "0x" + "0b" * 20],
+            },
+            {"block": 1100},
+        ],
+        "cocket": [{"block": 900, "requestTimeoutSeconds": 10}],
+    }
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(file))
+    before, after = done("genesis", "show", founding.genesis), done("genesis", "show", changed)
+    assert after["genesis_hash"] == before["genesis_hash"]
+    assert before["transitions"] == []
+    assert after["transitions"] == [
+        {"block": 900, "block_period_s": 5, "request_timeout_s": 10, "mining_beneficiary": "0x" + "be" * 20},
+        {"block": 1000, "validator_contract": None, "validators": ["0x" + "0a" * 20, "0x" + "0b" * 20]},
+        {"block": 1100},
+    ]
+    said = cocket("genesis", "show", changed).out
+    assert "from block 900 on: block period s 5, request timeout s 10, mining beneficiary 0xbe" in said
+    assert "from block 1000 on: validator contract none, validators 0x0a" in said
+    assert "from block 1100 on: nothing changes" in said
+    file["config"]["transitions"]["qbft"].append({"block": 900})
+    changed.write_text(json.dumps(file))
+    assert "transitions.qbft[3].block: found 900, expected each height once" in refused(2, "genesis", "show", changed)

@@ -62,7 +62,7 @@ def run(chain: Chain, test: Test, ledger: FaultyLedger | None = None) -> None:
             importer,
             builder,
             chain.validators[0],
-            1000.0,
+            lambda _height: 1000.0,
             lambda: listener,  # type: ignore[arg-type,return-value]
         )
         await test(executor, listener)
@@ -157,7 +157,7 @@ def test_any_other_error_of_a_build_stops_the_node_instead_of_leaving_it_waiting
             chain.importer,
             builder,
             chain.validators[0],
-            1.0,
+            lambda _height: 1.0,
             lambda: listener,  # type: ignore[arg-type,return-value]
         )
         executor.build(1, 0, chain.head, chain.head.timestamp + 1)

@@ -9,6 +9,7 @@ from cocket.node.chain.header import Header, commit_hash
 from cocket.node.consensus.effects import Timer
 from cocket.node.consensus.messages import Code, Shape
 from cocket.node.consensus.records import encode_message_record
+from cocket.node.consensus.state import Times
 from cocket.node.consensus.wire import decode_message
 from cocket.node.errors import NodeFault, PeerError
 from cocket.node.validator import Validator
@@ -372,9 +373,7 @@ def test_it_is_started_once_and_before_it_is_used() -> None:
     with pytest.raises(NodeFault, match="twice"):
         desk.validator.start(GENESIS, ALL)
     unstarted = Validator(
-        block_period_s=1,
-        request_timeout_ms=1,
-        request_timeout_max_ms=1,
+        times=Times(1, 1, 1),
         signer=desk.signer,
         journal=desk.journal,
         clock=desk,

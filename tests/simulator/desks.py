@@ -8,6 +8,7 @@ from cocket.node.chain.block import Block
 from cocket.node.chain.header import Header
 from cocket.node.consensus.effects import Rejected, Timer
 from cocket.node.consensus.messages import Code, Message
+from cocket.node.consensus.state import Times
 from cocket.node.store.disk import DiskFile, FakeDisk
 from cocket.node.store.journal import SigningJournal
 from cocket.node.validator import Validator
@@ -70,9 +71,7 @@ class Desk:
         self.now = (GENESIS.timestamp + PERIOD_S) * 1000
         self.journal = SigningJournal(JOURNAL, GENESIS_HASH, me.address, self.disk)
         self.validator = Validator(
-            block_period_s=PERIOD_S,
-            request_timeout_ms=2_000,
-            request_timeout_max_ms=30_000,
+            times=Times(PERIOD_S, 2_000),
             signer=self.signer,
             journal=self.journal,
             clock=self,

@@ -1,6 +1,7 @@
 """Dialogues with the consensus core, as text: what happens (``>``) and what it asks for then (``<``), line by line.
 
     me b                              whose core it is; a, b, c, d validate unless ``validators`` says otherwise
+    times 3 5 s 8000 ms               from height 3 on another block period and round timeout
     > block timeout
     < round timer 0 after 2000 ms
     > a: proposal a@0                 a's block, in round 0, at the height that is being decided
@@ -56,7 +57,7 @@ from cocket.node.consensus.events import (
 from cocket.node.consensus.messages import Message, Prepare, Proposal, RoundChange
 from cocket.node.consensus.records import encode_certificate_record, encode_message_record, restore
 from cocket.node.consensus.seals import recover_seal
-from cocket.node.consensus.state import Configuration, State, Watch
+from cocket.node.consensus.state import Configuration, State, Times, Watch
 
 
 class Dialogue:
@@ -66,6 +67,7 @@ class Dialogue:
         self.me = "a"
         self.validators = "abcd"
         self.watch: Watch | None = None
+        self.later: tuple[tuple[int, Times], ...] = ()
         self.now_ms = (GENESIS.timestamp + PERIOD_S) * 1000
         self.parent = GENESIS
         self.players = {player.letter: player for player in players(len(LETTERS))}
@@ -101,12 +103,15 @@ class Dialogue:
             case "watch":
                 height, after_s = value.split()
                 self.watch = Watch(int(height), GENESIS.timestamp + int(after_s))
+            case "times":
+                height, period_s, _, timeout_ms, _ = value.split()
+                self.later += ((int(height), Times(int(period_s), int(timeout_ms))),)
             case _:
                 raise ValueError(f"unknown setting: {line}")
 
     def tell(self, line: str) -> list[str]:
         """Return what is asked for when this happens."""
-        configuration = Configuration(self.players[self.me].address, PERIOD_S, 2000, 30_000)
+        configuration = Configuration(self.players[self.me].address, Times(PERIOD_S, 2000), self.later)
         if self.state is None:
             self.state, _ = qbft.start(configuration, self.parent, self._addresses(), None, self.watch)
         if line == "signed":

@@ -18,6 +18,7 @@ from simulator.words import decode, message_of_record
 
 from cocket.node.chain.block import Block, decode_block, encode_block
 from cocket.node.chain.header import Header
+from cocket.node.consensus import state
 from cocket.node.consensus.effects import Rejected, Timer
 from cocket.node.consensus.messages import Message
 from cocket.node.errors import InvalidBlock, NodeFault, PeerError
@@ -132,6 +133,12 @@ class Times:
     request_timeout_max_ms: int = 30_000
     execution_ms_min: int = 5
     execution_ms_max: int = 40
+    later: tuple[tuple[int, state.Times], ...] = ()
+
+    def ceiling_ms(self, height: int) -> int:
+        """Return how long a round of this height may last."""
+        ceilings = [times.request_timeout_max_ms for begin, times in self.later if begin <= height]
+        return ceilings[-1] if ceilings else self.request_timeout_max_ms
 
 
 class Machine:
@@ -178,9 +185,8 @@ class Machine:
             journal.note(journal.records())  # the power may have gone between a sync and its return
         times = self.cluster.times
         self.validator = SharingValidator(
-            block_period_s=times.block_period_s,
-            request_timeout_ms=times.request_timeout_ms,
-            request_timeout_max_ms=times.request_timeout_max_ms,
+            times=state.Times(times.block_period_s, times.request_timeout_ms, times.request_timeout_max_ms),
+            later_times=times.later,
             signer=self.signer,
             journal=journal,
             clock=self,
@@ -230,7 +236,7 @@ class Machine:
         self.start_timer(Timer.BLOCK, height, 0, max(0, at_s * 1000 - self.now_ms()))
 
     def start_timer(self, timer: Timer, height: int, round_number: int, after_ms: int) -> None:
-        if timer is Timer.ROUND and after_ms > self.cluster.times.request_timeout_max_ms:
+        if timer is Timer.ROUND and after_ms > self.cluster.times.ceiling_ms(height):
             raise Violation(f"{self.name}: would wait {after_ms} ms in round {round_number} of height {height}")
         generation = self._timers[timer] = self._timers.get(timer, 0) + 1
         self.cluster.later(after_ms, self.fire, self.life, timer, generation, height, round_number)

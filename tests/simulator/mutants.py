@@ -404,7 +404,7 @@ MUTANTS: Final = (
     Mutant(
         "timeout without a ceiling",
         "consensus.state:State.round_timeout_ms",
-        "return min(doubled, max(configuration.request_timeout_max_ms, configuration.request_timeout_ms))",
+        "return min(doubled, max(times.request_timeout_max_ms, times.request_timeout_ms))",
         "return doubled",
         "no proposals for minutes",
     ),

@@ -302,7 +302,7 @@ def test_keys_that_change_nothing_are_accepted(place: object, key: str, value: o
         (config(contractSizeLimit=0), "contractSizeLimit: found 0"),
         (config(contractSizeLimit=2**31), "contractSizeLimit: found 2147483648"),
         (config(zeroBaseFee="true"), 'zeroBaseFee: found "true", expected true or false'),
-        (config(transitions={"qbft": [{"block": 5}]}), r"transitions\.qbft: found a list of 1, expected an empty list"),
+        (config(transitions={"ibft2": [{"block": 5}]}), r"transitions\.ibft2: found a list of 1, expected none or"),
         (config(blobSchedule=5), "blobSchedule: found 5, expected an object"),
         (config(someNewRule=1), r"genesis\.config\.someNewRule: found 1, expected no such key"),
         (config(chainId=0), "chainId: found null, expected a whole number above 0"),

@@ -106,7 +106,7 @@ def test_agrees_with_besu() -> None:
     assert decoded.hash == bytes.fromhex(FIREFLY["hash"][2:])
     assert decoded.sender == bytes.fromhex(FIREFLY["from"][2:])
     assert decoded.chain_id == int(FIREFLY["chainId"], 16)
-    validate_transaction(decoded, Spec(chain_id=int(FIREFLY["chainId"], 16)), Fork.LONDON, 0)
+    validate_transaction(decoded, Spec(chain_id=int(FIREFLY["chainId"], 16)), 0, Fork.LONDON, 0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -231,7 +231,7 @@ def test_intrinsic_gas_by_hand() -> None:
 
 
 def validate(transaction: Transaction, fork: Fork = Fork.CANCUN, base_fee: int | None = 7, **spec: object) -> None:
-    validate_transaction(transaction, replace(SPEC, **spec), fork, base_fee)  # type: ignore[arg-type]
+    validate_transaction(transaction, replace(SPEC, **spec), 1, fork, base_fee)  # type: ignore[arg-type]
 
 
 def test_valid_transactions_pass() -> None:
@@ -271,7 +271,7 @@ def test_each_rule_by_its_breach(transaction: Transaction, settings_: dict[str, 
 
 
 def test_a_block_may_hold_an_unprotected_transaction_as_for_besu() -> None:
-    validate_transaction(tx(legacy(chain_id=None)), SPEC, Fork.CANCUN, 7, may_be_unprotected=True)
+    validate_transaction(tx(legacy(chain_id=None)), SPEC, 1, Fork.CANCUN, 7, may_be_unprotected=True)
 
 
 def test_prices() -> None:

@@ -21,7 +21,7 @@ from cocket.node.consensus.justification import (
 from cocket.node.consensus.messages import Commit, RoundChange, Signed, UnsignedCommit, UnsignedRoundChange
 from cocket.node.consensus.records import encode_certificate_record, encode_message_record, restore
 from cocket.node.consensus.seals import sign_seal
-from cocket.node.consensus.state import Configuration, State
+from cocket.node.consensus.state import Configuration, State, Times
 from cocket.node.consensus.wire import decode_message, encode_round_change, encode_signed, signing_digest
 
 A, B, C, D, STRANGER = players(5)
@@ -29,7 +29,7 @@ ALL = tuple([player.address for player in (A, B, C, D)])
 BLOCK = child(GENESIS, A.address)
 AGAIN = in_round(BLOCK, 1)
 PREPARES = [player.prepare(BLOCK) for player in (A, B, C)]
-CONFIGURATION = Configuration(D.address, 1, 2_000)
+CONFIGURATION = Configuration(D.address, Times(1, 2_000))
 
 
 def state() -> State:

@@ -35,7 +35,7 @@ from cocket.node.consensus.events import (
 from cocket.node.consensus.inbox import FUTURE_AUTHOR_MESSAGES_MAX
 from cocket.node.consensus.messages import Code, Message
 from cocket.node.consensus.seals import seal_authors
-from cocket.node.consensus.state import VERDICTS_MAX, Configuration, State
+from cocket.node.consensus.state import VERDICTS_MAX, Configuration, State, Times
 from cocket.node.consensus.validators import quorum
 
 EVENTS = 120
@@ -50,7 +50,7 @@ class Storm:
         self.players = players(self.count + 1)  # the last one validates nothing
         self.validators = tuple([player.address for player in self.players[: self.count]])
         self.me = self.random.choice(self.players[: self.count])
-        configuration = Configuration(self.me.address, PERIOD_S, 1_000, 8_000)
+        configuration = Configuration(self.me.address, Times(PERIOD_S, 1_000, 8_000))
         self.state, effects = qbft.start(configuration, GENESIS, self.validators)
         self.running: BuildBlock | ValidateBlock | None = None
         self.signed: dict[tuple[int, int, Code], bytes] = {}
