@@ -126,6 +126,11 @@ class Connection:
         """Whether messages may be sent."""
         return self._stage is _Stage.OPEN
 
+    @property
+    def awaited_bytes(self) -> int:
+        """How long the packet or frame is of which only a part is there, at least 1; 0 between two of them."""
+        return self._body_bytes + HEADER_BYTES if self._body_bytes else min(len(self._input), HEADER_BYTES)
+
     def receive(self, data: bytes) -> None:
         """Take bytes that arrived; what they mean comes out of `next_event`."""
         if self._stage is not _Stage.ENDED:

@@ -10,17 +10,20 @@ Two nodes that dial each other at once would have two sessions; both ends keep t
 import asyncio
 import os
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from coincurve import PrivateKey
 
+from cocket.network.allowance import Allowance
 from cocket.network.connection import MESSAGE_BYTES_MAX, Connection, LocalNode, Message
 from cocket.network.dialler import Dialler, DialLimits
 from cocket.network.ecies import Entropy
 from cocket.network.enode import Enode
 from cocket.network.errors import DisconnectReason, PeerFault, TransportFault
+from cocket.network.gate import Gate, GateLimits, address_of
 from cocket.network.hello import Capability
 from cocket.network.report import EventKind, NetworkEvent, NetworkStatus, PeerStatus
 from cocket.network.session import Ending, Session, SessionLimits
@@ -37,8 +40,19 @@ class NetworkLimits:
     sessions_max: int = 128
     """Open sessions: twice the customs authorities one could think of, with followers."""
     inbound_handshakes_max: int = 32
-    """Inbound streams before Hello. One more, and the oldest goes: a known node needs two round trips, so a crowd of
-    silent strangers cannot keep it out. (A claimed node id proves nothing before Hello.)"""
+    """Inbound streams before Hello. One more, and the oldest goes of the address that has most: a known node needs two
+    round trips, so a crowd of silent strangers cannot keep it out. (A claimed node id proves nothing before Hello.)"""
+    gate: GateLimits = field(default_factory=GateLimits)
+    inbound_sessions_burst: int = 20
+    """Sessions that one node may open at once: a service that its supervisor starts again and again for a while."""
+    inbound_sessions_per_s: float = 0.2
+    """Likewise in the long run: an honest node's own dialling slows down to one in some ten seconds."""
+    breach_hold_off_s: float = 30.0
+    """A node that broke the protocol in an open session is not let in again for so long."""
+    hold_off_max_s: float = 120.0
+    """Who breaks it again stays away twice as long, up to this: long for who does harm, short for who has a fault."""
+    hold_off_memory_s: float = 600.0
+    """After so long without a breach the next one counts as the first."""
     dial: DialLimits = field(default_factory=DialLimits)
     message_bytes_max: int = MESSAGE_BYTES_MAX
 
@@ -93,6 +107,9 @@ class PeerNetwork:
         self._unopened: dict[Session, None] = {}
         self._streams: set[Session] = set()
         self._held_off_until_s: dict[bytes, float] = {}
+        self._breaches: dict[bytes, tuple[int, float]] = {}
+        self._openings: dict[bytes, Allowance] = {}
+        self._gate = Gate(self._limits.gate, asyncio.get_running_loop().time())
         self._counts = dict.fromkeys(EventKind, 0)
         self._is_started = self._is_closing = False
         self._local = self._local_node(0)
@@ -141,7 +158,8 @@ class PeerNetwork:
         """
         wanted = {enode.node_id: enode for enode in enodes if enode.node_id != self.node_id}
         now_s = asyncio.get_running_loop().time()
-        self._held_off_until_s = {node: until for node, until in self._held_off_until_s.items() if until > now_s}
+        self._gate.update_known(enode.host for enode in wanted.values())
+        self._forget_what_is_over(now_s)
         for node_id, dialler in tuple(self._diallers.items()):
             if wanted.get(node_id) != dialler.enode:
                 del self._diallers[node_id]
@@ -156,12 +174,35 @@ class PeerNetwork:
                 session.disconnect(DisconnectReason.USELESS_PEER, "no longer among the nodes that may connect")
 
     def disconnect(self, node_id: bytes, reason: DisconnectReason, detail: str, hold_off_s: float = 0.0) -> None:
-        """End the session with a node, if there is one, and neither dial it nor let it in for `hold_off_s`."""
+        """End the session with a node, if there is one, and neither dial it nor let it in for `hold_off_s`.
+
+        For a breach that is longer if there was another one not long ago. Who is only slow is never put off for longer.
+        """
         if hold_off_s > 0 and (node_id in self._diallers or self._is_allowed(node_id)):
-            self._held_off_until_s[node_id] = asyncio.get_running_loop().time() + hold_off_s
+            self._hold_off(node_id, hold_off_s, is_breach=reason is DisconnectReason.BREACH_OF_PROTOCOL)
         session = self._sessions.get(node_id)
         if session is not None:
             session.disconnect(reason, detail)
+
+    def _hold_off(self, node_id: bytes, seconds: float, *, is_breach: bool) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if self.held_off_s(node_id) > 0:
+            return
+        if not is_breach:
+            self._held_off_until_s[node_id] = now_s + seconds
+            return
+        count, last_s = self._breaches.get(node_id, (0, now_s))
+        if now_s - last_s > self._limits.hold_off_memory_s:
+            count = 0
+        self._breaches[node_id] = (count + 1, now_s)
+        doubled_s = min(seconds * 2.0 ** min(count, 16), max(seconds, self._limits.hold_off_max_s))
+        self._held_off_until_s[node_id] = now_s + doubled_s
+
+    def _forget_what_is_over(self, now_s: float) -> None:
+        memory_s = self._limits.hold_off_memory_s
+        self._held_off_until_s = {node: until for node, until in self._held_off_until_s.items() if until > now_s}
+        self._breaches = {node: known for node, known in self._breaches.items() if now_s - known[1] <= memory_s}
+        self._openings = {node: known for node, known in self._openings.items() if not known.is_full(now_s)}
 
     def status(self) -> NetworkStatus:
         """Return what the peer network does now."""
@@ -180,6 +221,9 @@ class PeerNetwork:
         """Admit a session that has said Hello, unless it is a duplicate or one too many."""
         self._unopened.pop(session, None)
         node_id = session.node_id
+        if not session.is_outbound and not self._may_open_again(node_id):
+            session.disconnect(DisconnectReason.USELESS_PEER, "it opens sessions again and again")
+            return
         rival = self._sessions.get(node_id)
         if rival is not None:
             if not self._is_preferred(session, rival):
@@ -204,6 +248,8 @@ class PeerNetwork:
         self._unopened.pop(session, None)
         if self._sessions.get(session.node_id) is session:
             del self._sessions[session.node_id]
+            if ending.is_ours and ending.reason is DisconnectReason.BREACH_OF_PROTOCOL:
+                self._hold_off(session.node_id, self._limits.breach_hold_off_s, is_breach=True)
             self._tell(EventKind.CLOSED, session.remote, session.node_id, ending.detail)
             self._on_closed(session, ending)
         elif ending.reason is DisconnectReason.ALREADY_CONNECTED:
@@ -218,6 +264,18 @@ class PeerNetwork:
     def upon_gone(self, session: Session) -> None:
         """Forget the last trace of a session."""
         self._streams.discard(session)
+
+    def _may_open_again(self, node_id: bytes) -> bool:
+        """Count a session that a node has opened; when there are too many it is put off for a while."""
+        limits, now_s = self._limits, asyncio.get_running_loop().time()
+        openings = self._openings.get(node_id)
+        if openings is None:
+            openings = Allowance(limits.inbound_sessions_per_s, limits.inbound_sessions_burst, now_s)
+            self._openings[node_id] = openings
+        if openings.try_take(1, now_s):
+            return True
+        self._hold_off(node_id, 1 / limits.inbound_sessions_per_s, is_breach=False)
+        return False
 
     def _is_preferred(self, session: Session, rival: Session) -> bool:
         """Whether a new session replaces the one there is.
@@ -235,9 +293,16 @@ class PeerNetwork:
         if self._is_closing:
             stream.abort()
             return
+        if not self._gate.admits(stream.remote, asyncio.get_running_loop().time()):
+            stream.abort()
+            self._tell(EventKind.TURNED_AWAY, stream.remote, b"", "too many handshakes from there, or in all")
+            return
         inbound = [session for session in self._unopened if not session.is_outbound]
         if len(inbound) >= self._limits.inbound_handshakes_max:
-            inbound[0].disconnect(DisconnectReason.TOO_MANY_PEERS, "slow to say Hello while others wait to be let in")
+            addresses = [address_of(session.remote.rpartition(":")[0]) for session in inbound]
+            crowd = Counter(addresses).most_common(1)[0][0]
+            oldest = inbound[addresses.index(crowd)]
+            oldest.disconnect(DisconnectReason.TOO_MANY_PEERS, "slow to say Hello while others wait to be let in")
         self._start_session(Connection(self._local, None, self._entropy), stream, is_outbound=False)
 
     def _start_session(self, connection: Connection, stream: Stream, *, is_outbound: bool) -> Session:
@@ -319,4 +384,6 @@ def _status_of(session: Session, now_s: float) -> PeerStatus:
         bytes_out=counters.bytes_out,
         queue_frames=frames,
         queue_bytes=size,
+        loop_s=counters.loop_s,
+        waits=counters.waits,
     )

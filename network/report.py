@@ -12,6 +12,7 @@ class EventKind(Enum):
     OPENED = "session opened"
     CLOSED = "session closed"
     REFUSED = "inbound refused"
+    TURNED_AWAY = "inbound turned away"
     DIAL_FAILED = "dial failed"
     DUPLICATE = "duplicate session dropped"
 
@@ -42,6 +43,10 @@ class PeerStatus:
     bytes_out: int
     queue_frames: int
     queue_bytes: int
+    loop_s: float
+    """What its messages took of this node's event loop."""
+    waits: int
+    """How often it was made to wait, because that was more than its share."""
 
 
 @dataclass(frozen=True, slots=True)

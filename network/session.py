@@ -1,15 +1,18 @@
 """One live session with another node: a connection joined to a stream, with its timers and its bounded queue.
 
-The only place that knows when silence becomes a ping and then an end, how much may wait to be sent, and how many
-messages one session may have handled before the others have their turn. It knows no capability's meaning and logs
-nothing.
+The only place that knows when silence becomes a ping and then an end, how much may wait to be sent, how many messages
+one session may have handled before the others have their turn, and how much of the loop's time it may take in all: what
+a peer sends beyond that waits in TCP. It knows no capability's meaning and logs nothing.
 """
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from cocket.network.allowance import Allowance
 from cocket.network.connection import Connection, Left, Message, Opened, Ponged
 from cocket.network.errors import DisconnectReason, PeerFault
 from cocket.network.transport import Stream
@@ -33,6 +36,20 @@ class SessionLimits:
     """Likewise in bytes, for messages that are dear by size."""
     turn_s: float = 0.005
     """Likewise in time, for messages that are dear to answer (headers, bodies): others wait no longer than this."""
+    loop_share: float = 0.2
+    """Of the loop's time, what one peer's messages may take in the long run: honest ones take some 0.02, and a flood of
+    a few peers leaves most of the loop to the votes of the others."""
+    loop_burst_s: float = 0.5
+    """What may be taken at once: one of the dearest messages. What was asked for is granted on top."""
+    loop_debt_s_max: float = 0.4
+    """What may be owed after a dear message: two seconds of waiting, well below the five for which an answer is waited
+    for, so that nobody counts as slow because it was made to wait."""
+    frame_bytes_per_s_min: int = 8 * 1024
+    """A frame that comes more slowly than that holds a buffer of its size for nothing: a link of 64 kbit/s carries no
+    votes in time either."""
+    late_s: float = 1.0
+    """A timer that comes so much too late says that this node stood still (stopped, or without a processor): what came
+    meanwhile is read first, before anybody is called silent."""
     linger_s: float = 2.0
     """How long a Disconnect may take to leave before the stream is cut."""
 
@@ -54,6 +71,10 @@ class SessionCounters:
     messages_out: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    loop_s: float = 0.0
+    """What the other end's messages took of the loop's time."""
+    waits: int = 0
+    """How often it was made to wait, because that was more than its share."""
 
 
 class SessionOwner(Protocol):
@@ -76,7 +97,13 @@ class Session:
     """One session, from its first byte to its end. Made by `PeerNetwork`; the service sends and disconnects with it."""
 
     def __init__(
-        self, connection: Connection, stream: Stream, owner: SessionOwner, limits: SessionLimits, is_outbound: bool
+        self,
+        connection: Connection,
+        stream: Stream,
+        owner: SessionOwner,
+        limits: SessionLimits,
+        is_outbound: bool,
+        busy_s: Callable[[], float] = time.thread_time,
     ) -> None:
         self._connection = connection
         self._stream = stream
@@ -85,8 +112,11 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[bytes] = deque()
         self._queue_bytes = 0
+        self._busy_s = busy_s
+        self._loop_time = Allowance(limits.loop_share, limits.loop_burst_s, self._loop.time(), limits.loop_debt_s_max)
         self._is_reading = True
         self._heard_at_s = 0.0
+        self._frame_since_s: float | None = None
         self._is_stream_closed = False
         self._linger: asyncio.TimerHandle | None = None
         self.is_outbound = is_outbound
@@ -96,7 +126,7 @@ class Session:
         """Loop time when Hellos were exchanged, None before."""
         self.closed = asyncio.Event()
         """Set once the stream is gone too."""
-        self._timer = self._loop.call_later(limits.handshake_s, self._upon_handshake_timeout)
+        self._timer = self._call_in_time(limits.handshake_s, self._upon_handshake_timeout)
 
     # -- what the service uses ---------------------------------------------------------------------------------------
 
@@ -147,6 +177,10 @@ class Session:
         self.counters.messages_out += 1
         return self._send(frame)
 
+    def grant(self, seconds: float) -> None:
+        """Let the other end's messages take so much more of the loop's time: it was asked for something."""
+        self._loop_time.give(seconds, self._loop.time())
+
     def disconnect(self, reason: DisconnectReason, detail: str = "") -> None:
         """Say goodbye and end the session; harmless when it has ended."""
         if self.ending is not None:
@@ -190,10 +224,39 @@ class Session:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _take_turn(self) -> None:
-        """Handle what has arrived, up to a turn's worth; then the rest waits until the others had theirs."""
+        """Handle what has arrived, up to a turn's worth; then the rest waits until the others had theirs.
+
+        A peer that has used up its share of the loop's time waits until it has some again.
+        """
+        if self.ending is not None:
+            return
+        began_s = self._busy_s()
+        has_more = self._handle_some()
+        now_s = self._loop.time()
+        busy_s = self._busy_s() - began_s
+        self._loop_time.take(busy_s, now_s)
+        self.counters.loop_s += busy_s
+        if self.ending is not None:
+            return
+        self._flush_connection()
+        if self.ending is not None:
+            return
+        wait_s = self._loop_time.wait_s(now_s)
+        if wait_s > 0:
+            self.counters.waits += 1
+            self._loop.call_later(wait_s, self._take_turn)
+        elif has_more:
+            self._loop.call_soon(self._take_turn)
+        must_read = not has_more and wait_s == 0
+        if must_read != self._is_reading:
+            self._is_reading = must_read
+            (self._stream.resume_reading if must_read else self._stream.pause_reading)()
+
+    def _handle_some(self) -> bool:
+        """Handle a turn's worth of what has arrived; return whether there may be more."""
         messages, size = self._limits.turn_messages, self._limits.turn_bytes
         end_s = self._loop.time() + self._limits.turn_s
-        has_more = False
+        has_more = is_anew = False
         try:
             while self.ending is None:
                 if messages <= 0 or size <= 0 or self._loop.time() > end_s:
@@ -202,6 +265,7 @@ class Session:
                 event = self._connection.next_event()
                 if event is None:
                     break
+                is_anew = True
                 messages -= 1
                 match event:
                     case Message():
@@ -218,44 +282,67 @@ class Session:
         except PeerFault as fault:
             self._flush_connection()
             self.disconnect(fault.reason, str(fault))
-            return
+            return False
         except BaseException:
             self.disconnect(DisconnectReason.SUBPROTOCOL_ERROR, "this node failed while handling a message")
             raise
-        if self.ending is not None:
-            return
-        self._flush_connection()
-        if has_more and self.ending is None:
-            self._loop.call_soon(self._take_turn)
-        if has_more == self._is_reading:
-            self._is_reading = not has_more
-            (self._stream.pause_reading if has_more else self._stream.resume_reading)()
+        if not self._connection.awaited_bytes:
+            self._frame_since_s = None
+        elif is_anew or self._frame_since_s is None:
+            self._frame_since_s = self._loop.time()
+        return has_more
 
     def _upon_opened(self) -> None:
         self._timer.cancel()
         self.opened_at_s = self._loop.time()
-        self._timer = self._loop.call_later(self._limits.silence_s, self._upon_silence_check)
+        self._timer = self._call_in_time(self._limits.silence_s, self._upon_silence_check)
         self._flush_connection()
         self._owner.upon_open(self)
 
     def _upon_silence_check(self) -> None:
-        """After `silence_s` without a byte: ping, and look again as long after that."""
-        quiet_s = self._loop.time() - self._heard_at_s
-        wait_s = self._limits.silence_s - quiet_s
+        """After `silence_s` without a byte: ping, and look again as long after that.
+
+        Who is made to wait is not silent, and who sends a byte now and then of a frame without end is not alive.
+        """
+        now_s = self._loop.time()
+        if not self._is_reading:
+            self._heard_at_s = now_s
+            self._frame_since_s = None
+        elif self._frame_since_s is not None:
+            allowed_s = self._limits.silence_s + self._connection.awaited_bytes / self._limits.frame_bytes_per_s_min
+            if now_s - self._frame_since_s > allowed_s:
+                self.disconnect(DisconnectReason.PING_TIMEOUT, f"a frame has not come whole within {allowed_s:.0f} s")
+                return
+        wait_s = self._limits.silence_s - (now_s - self._heard_at_s)
         if wait_s > 0:
-            self._timer = self._loop.call_later(wait_s, self._upon_silence_check)
+            self._timer = self._call_in_time(wait_s, self._upon_silence_check)
             return
-        self._timer = self._loop.call_later(self._limits.silence_s, self._upon_ping_timeout, self._heard_at_s)
+        heard_at_s = self._heard_at_s
+        self._timer = self._call_in_time(self._limits.silence_s, lambda: self._upon_ping_timeout(heard_at_s))
         self._send(self._connection.ping())
 
+    def _call_in_time(self, seconds: float, then: Callable[[], None]) -> asyncio.TimerHandle:
+        """Set the session's timer; when this node stood still meanwhile, it first looks at what has come."""
+        due_s = self._loop.time() + seconds
+
+        def upon_time() -> None:
+            now_s = self._loop.time()
+            if now_s - due_s > self._limits.late_s:
+                self._heard_at_s, self._frame_since_s = now_s, None
+                self._timer = self._loop.call_later(self._limits.late_s, then)
+            else:
+                then()
+
+        return self._loop.call_later(seconds, upon_time)
+
     def _upon_ping_timeout(self, heard_at_s: float) -> None:
-        if self._heard_at_s == heard_at_s:
+        if self._heard_at_s == heard_at_s and self._is_reading:
             self.disconnect(DisconnectReason.PING_TIMEOUT, f"silent for {2 * self._limits.silence_s:g} s")
         else:
             self._upon_silence_check()
 
     def _upon_handshake_timeout(self) -> None:
-        self.disconnect(DisconnectReason.REQUESTED, f"no Hello within {self._limits.handshake_s:g} s")
+        self.disconnect(DisconnectReason.PING_TIMEOUT, f"no Hello within {self._limits.handshake_s:g} s")
 
     def _flush_connection(self) -> None:
         output = self._connection.take_output()

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from cocket.network.connection import Connection
 from cocket.network.dialler import DialLimits
 from cocket.network.enode import Enode
 from cocket.network.errors import DisconnectReason, TransportFault
+from cocket.network.gate import GateLimits
 from cocket.network.peers import EventKind, NetworkEvent, NetworkLimits, PeerNetwork
 from cocket.network.pipe import PipeTransport
 from cocket.network.session import Ending, Session, SessionLimits
@@ -465,6 +467,172 @@ def test_handshake_timeout_is_the_sessions_own(net: Any, run_virtual: Run) -> No
         await home.until(lambda: bool(home.told(EventKind.REFUSED)))
         assert asyncio.get_running_loop().time() == pytest.approx(3)
         assert home.told(EventKind.REFUSED) == ["no Hello within 3 s"]
+        stream.abort()
+        await closing(home)
+
+    run_virtual(scene())
+
+
+def test_flood_of_connections_is_turned_away_at_the_gate(net: Any, play: Callable[..., None]) -> None:
+    async def scene(transport: Transport) -> None:
+        limits = NetworkLimits(gate=GateLimits(address_burst=8, address_per_s=0.001))
+        home = Node(net, "home", transport, limits=limits)
+        await home.network.start()
+        crowd = [await transport.dial("127.0.0.1", home.network.port) for _ in range(40)]
+        await home.until(lambda: len(home.told(EventKind.TURNED_AWAY)) == 32)
+        assert home.network.status().inbound_handshakes == 8
+        assert len(home.network._streams) == 8
+        for stream in crowd:
+            stream.abort()
+        await closing(home)
+
+    play(scene)
+
+
+class FromElsewhere:
+    """A pipe's end that says it comes from another address."""
+
+    def __init__(self, stream: Stream, remote: str) -> None:
+        self._stream = stream
+        self.remote = remote
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def test_crowd_from_one_address_pushes_out_its_own(net: Any, run_virtual: Run) -> None:
+    async def scene() -> None:
+        transport = PipeTransport()
+        home = Node(net, "home", transport, limits=NetworkLimits(inbound_handshakes_max=4))
+        await home.network.start()
+        upon_stream = transport.listening[home.network.port]
+        hosts = iter(["192.0.2.1", *["198.51.100.9"] * 20])
+        transport.listening[home.network.port] = lambda stream: upon_stream(FromElsewhere(stream, f"{next(hosts)}:7"))
+        streams = [await transport.dial("", home.network.port) for _ in range(21)]
+        waiting = [session.remote for session in home.network._unopened]
+        assert waiting == ["192.0.2.1:7", *["198.51.100.9:7"] * 3]
+        for stream in streams:
+            stream.abort()
+        await closing(home)
+
+    run_virtual(scene())
+
+
+async def open_once(net: Any, home: Node, transport: Transport, name: str) -> Connection:
+    """Dial as a bare client and exchange Hellos; the stream is cut when the other end has said all."""
+    stream = await transport.dial("", home.network.port)
+    client = Connection(net.local_node(name), home.network.node_id, net.Entropy(name))
+
+    class Ear:
+        def data_received(self, data: bytes) -> None:
+            client.receive(data)
+
+        def writing_resumed(self) -> None:
+            pass
+
+        def stream_closed(self, detail: str) -> None:
+            pass
+
+    stream.start(Ear())
+    for _ in range(20):
+        if output := client.take_output():
+            stream.write(output)
+        await asyncio.sleep(0)
+        for _event in net.drain(client):
+            pass
+    stream.abort()
+    await asyncio.sleep(0.01)
+    return client
+
+
+def test_node_that_opens_sessions_without_end_is_put_off(net: Any, run_virtual: Run) -> None:
+    async def scene() -> None:
+        transport = PipeTransport()
+        home = Node(net, "home", transport)
+        await home.network.start()
+        for _ in range(22):
+            await open_once(net, home, transport, "restless")
+        assert len(home.opened) == 20
+        assert home.told(EventKind.REFUSED)[0] == "it opens sessions again and again"
+        assert home.network.held_off_s(net.node_id("restless")) == pytest.approx(5, abs=0.1)
+        assert "stranger" in home.told(EventKind.REFUSED)[1]
+        await open_once(net, home, transport, "calm")
+        assert len(home.opened) == 21
+        await asyncio.sleep(60)
+        await open_once(net, home, transport, "restless")
+        assert len(home.opened) == 22
+        await closing(home)
+
+    run_virtual(scene())
+
+
+def test_each_further_breach_keeps_a_node_out_twice_as_long(net: Any, run_virtual: Run) -> None:
+    async def scene() -> None:
+        home = Node(net, "home", PipeTransport(), limits=NetworkLimits(hold_off_max_s=100))
+        node_id = net.node_id("other")
+        lengths = []
+        for _ in range(4):
+            home.network.disconnect(node_id, DisconnectReason.BREACH_OF_PROTOCOL, "", 30)
+            home.network.disconnect(node_id, DisconnectReason.BREACH_OF_PROTOCOL, "again for the same", 30)
+            lengths.append(home.network.held_off_s(node_id))
+            await asyncio.sleep(lengths[-1] + 1)
+        assert lengths == pytest.approx([30, 60, 100, 100])
+        await asyncio.sleep(601)
+        home.network.disconnect(node_id, DisconnectReason.BREACH_OF_PROTOCOL, "", 30)
+        assert home.network.held_off_s(node_id) == pytest.approx(30)
+        home.network.update_known([])
+        assert len(home.network._breaches) == 1
+        await asyncio.sleep(700)
+        home.network.update_known([])
+        assert home.network._breaches == {}
+        assert home.network._held_off_until_s == {}
+
+    run_virtual(scene())
+
+
+def test_who_is_only_slow_is_never_put_off_for_longer(net: Any, run_virtual: Run) -> None:
+    async def scene() -> None:
+        home = Node(net, "home", PipeTransport())
+        for _ in range(4):
+            home.network.disconnect(net.node_id("slow"), DisconnectReason.USELESS_PEER, "", 5)
+            assert home.network.held_off_s(net.node_id("slow")) == pytest.approx(5)
+            await asyncio.sleep(6)
+
+    run_virtual(scene())
+
+
+def test_breach_in_an_open_session_keeps_its_node_out(net: Any, run_virtual: Run) -> None:
+    async def scene() -> None:
+        transport = PipeTransport()
+        home, other = Node(net, "home", transport), Node(net, "other", transport)
+        await home.network.start()
+        await other.network.start()
+        other.network.update_known([home.enode])
+        await other.until(lambda: bool(other.opened))
+        await home.until(lambda: bool(home.opened))
+        other.opened[0]._stream.write(bytes(64))
+        await home.until(lambda: bool(home.closed))
+        assert home.closed[0][1].reason is DisconnectReason.BREACH_OF_PROTOCOL
+        assert home.network.held_off_s(other.network.node_id) == pytest.approx(30)
+        await asyncio.sleep(25)
+        assert home.peers == set()
+        await home.until(lambda: bool(home.peers))
+        await closing(home, other)
+
+    run_virtual(scene())
+
+
+def test_name_that_is_only_claimed_is_not_put_off(net: Any, run_virtual: Run) -> None:
+    async def scene() -> None:
+        transport = PipeTransport()
+        home = Node(net, "home", transport)
+        await home.network.start()
+        client = Connection(net.local_node("victim"), home.network.node_id, net.Entropy("forger"))
+        stream = await transport.dial("", home.network.port)
+        stream.write(client.take_output() + bytes(64))  # a frame that a holder of the key would not send
+        await home.until(lambda: bool(home.told(EventKind.REFUSED)))
+        assert "frame header mac" in home.told(EventKind.REFUSED)[0]
+        assert home.network.held_off_s(net.node_id("victim")) == 0
         stream.abort()
         await closing(home)
 

@@ -60,14 +60,19 @@ async def pipe() -> tuple[PipeStream, PipeStream]:
 
 
 async def join(
-    net: Any, limits: SessionLimits | None = None, streams: tuple[PipeStream, PipeStream] | None = None
+    net: Any,
+    limits: SessionLimits | None = None,
+    streams: tuple[PipeStream, PipeStream] | None = None,
+    busy_s: Callable[[], float] = lambda: 0.0,
 ) -> Scene:
     near_stream, far_stream = streams or await pipe()
     limits = limits or SessionLimits()
     near = Session(
         Connection(net.local_node("near"), net.node_id("far"), net.Entropy("near")), near_stream, Owner(), limits, True
     )
-    far = Session(Connection(net.local_node("far"), None, net.Entropy("far")), far_stream, Owner(), limits, False)
+    far = Session(
+        Connection(net.local_node("far"), None, net.Entropy("far")), far_stream, Owner(), limits, False, busy_s
+    )
     near.start()
     far.start()
     await turns()
@@ -122,6 +127,7 @@ def test_silent_dialler_is_dropped_after_ten_seconds(net: Any, run_virtual: Run)
         await session.closed.wait()
         assert loop.time() == pytest.approx(10)
         assert owner.ended[0].detail == "no Hello within 10 s"
+        assert owner.ended[0].reason is DisconnectReason.PING_TIMEOUT
         assert owner.opened == []
         near.close()
 
@@ -158,6 +164,30 @@ def test_silence_is_pinged_and_answered_and_the_session_lives_on(net: Any, run_v
         await asyncio.sleep(600)
         assert scene.near.is_open
         assert scene.far.is_open
+        await finish(scene)
+
+    run_virtual(play())
+
+
+@pytest.mark.parametrize("stop_at_s", [1, 5, 14, 16, 29])
+def test_node_that_stood_still_reads_before_it_calls_anybody_silent(net: Any, run_virtual: Run, stop_at_s: int) -> None:
+    """Stopped for a minute and resumed, whatever the timer was waiting for; the loop runs timers before sockets."""
+
+    async def play() -> None:
+        scene = await join(net)
+        scene.far._timer.cancel()
+        scene.far._stream.pause_reading()  # it answers no ping in time, as its machine is slow too
+        frame = scene.far._connection.encode("eth", 2, bytes(100))
+        scene.far._stream.write(frame[:40])
+        await asyncio.sleep(stop_at_s)
+        assert scene.near.is_open
+        asyncio.get_running_loop().jump(60)  # type: ignore[attr-defined]
+        await asyncio.sleep(0.5)  # timers that are over run now, and what has come is not read yet
+        assert scene.near.is_open
+        scene.far._stream.write(frame[40:])
+        await asyncio.sleep(5)
+        assert len(scene.near_owner.messages) == 1
+        scene.far._stream.resume_reading()
         await finish(scene)
 
     run_virtual(play())
@@ -340,5 +370,128 @@ def test_disconnect_that_cannot_leave_is_cut_off(net: Any, run_virtual: Run) -> 
         assert stuck.aborted_at_s == pytest.approx(2)
         far.resume_reading()
         await scene.far.closed.wait()
+
+    run_virtual(play())
+
+
+class Work:
+    """A processor clock: each message costs what the test says."""
+
+    def __init__(self, cost_s: float) -> None:
+        self.cost_s = cost_s
+        self.busy_s = 0.0
+
+    def __call__(self) -> float:
+        return self.busy_s
+
+    def upon(self, _session: Session, _message: Message) -> None:
+        self.busy_s += self.cost_s
+
+
+def test_who_uses_up_its_share_of_the_loop_waits_and_loses_nothing(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        work = Work(cost_s=0.1)
+        scene = await join(net, SessionLimits(loop_share=0.2, loop_burst_s=0.5, turn_messages=1), busy_s=work)
+        scene.far_owner.upon = work.upon
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        for number in range(16):
+            scene.near.send("eth", number, b"")
+        await turns()
+        assert len(scene.far_owner.messages) == 6  # five at once, and one that overdraws
+        assert not scene.far._is_reading
+        while len(scene.far_owner.messages) < 16:
+            await asyncio.sleep(0.1)
+        assert loop.time() - began_s == pytest.approx(5.0, abs=0.2)  # 1.6 s of work, 0.5 at once, 0.2 a second
+        assert [message.code for message in scene.far_owner.messages] == list(range(16))
+        await finish(scene)
+
+    run_virtual(play())
+
+
+def test_what_was_asked_for_is_granted_on_top(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        work = Work(cost_s=0.1)
+        scene = await join(net, SessionLimits(turn_messages=1), busy_s=work)
+        scene.far_owner.upon = work.upon
+        scene.far.grant(0.4)
+        for number in range(16):
+            scene.near.send("eth", number, b"")
+        await turns(200)
+        assert len(scene.far_owner.messages) == 10
+        await finish(scene)
+
+    run_virtual(play())
+
+
+def test_who_is_made_to_wait_is_not_taken_for_dead(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        work = Work(cost_s=10.0)
+        scene = await join(net, SessionLimits(silence_s=4, loop_debt_s_max=2), busy_s=work)
+        scene.near._timer.cancel()
+        scene.far_owner.upon = work.upon
+        scene.near.send("eth", 0, b"")
+        await asyncio.sleep(9.5)  # without a byte for longer than a ping may take
+        assert not scene.far._is_reading
+        assert scene.far.is_open
+        await asyncio.sleep(1)
+        assert scene.far._is_reading
+        scene.near.send("eth", 1, b"")
+        await asyncio.sleep(0.1)
+        assert len(scene.far_owner.messages) == 2
+        await asyncio.sleep(9)
+        await finish(scene)
+
+    run_virtual(play())
+
+
+def test_no_message_is_so_dear_that_its_sender_waits_as_long_as_an_answer_may_take(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        work = Work(cost_s=30.0)
+        scene = await join(net, busy_s=work)
+        scene.far_owner.upon = work.upon
+        scene.near.send("eth", 0, b"")
+        await turns()
+        assert not scene.far._is_reading
+        assert (scene.far.counters.loop_s, scene.far.counters.waits) == (30, 1)
+        await asyncio.sleep(2.1)
+        assert scene.far._is_reading
+        await finish(scene)
+
+    run_virtual(play())
+
+
+def test_frame_that_comes_a_byte_a_second_ends_the_session(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net, SessionLimits(silence_s=15, frame_bytes_per_s_min=1000))
+        scene.near._timer.cancel()  # its pings would come between the pieces
+        frame = scene.near._connection.encode("eth", 2, net.Entropy("noise")(30_000))
+        began_s = asyncio.get_running_loop().time()
+        scene.near._stream.write(frame[:32])
+        for byte in frame[32:]:
+            scene.near._stream.write(bytes([byte]))
+            await asyncio.sleep(1)
+            if scene.far.ending is not None:
+                break
+        assert scene.far.ending is not None
+        assert "has not come whole within 45 s" in scene.far.ending.detail
+        assert scene.far.ending.reason is DisconnectReason.PING_TIMEOUT
+        assert 45 <= asyncio.get_running_loop().time() - began_s <= 75
+        await scene.near.closed.wait()
+
+    run_virtual(play())
+
+
+def test_slow_but_steady_frames_are_taken(net: Any, run_virtual: Run) -> None:
+    async def play() -> None:
+        scene = await join(net, SessionLimits(silence_s=15, frame_bytes_per_s_min=1000))
+        scene.near._timer.cancel()  # its pings would come between the pieces
+        for _ in range(4):
+            frame = scene.near._connection.encode("eth", 2, net.Entropy("noise")(30_000))
+            for start in range(0, len(frame), 1500):
+                scene.near._stream.write(frame[start : start + 1500])
+                await asyncio.sleep(1)
+        assert len(scene.far_owner.messages) == 4
+        await finish(scene)
 
     run_virtual(play())
