@@ -139,9 +139,12 @@ def encode_disconnect(reason: DisconnectReason) -> bytes:
 
 
 def decode_disconnect(body: bytes) -> DisconnectReason:
-    """Return why the other end leaves; an unknown or unreadable reason counts as "requested" (it leaves anyway)."""
-    number = body[-1] if 0 < len(body) <= 3 and body[-1] < 0x80 else 0
+    """Return why the other end leaves; an unknown or unreadable reason counts as "requested" (it leaves anyway).
+
+    The reason stands first in a list (rlpx.md), whose further items are ignored, or alone, as some clients send it.
+    """
     try:
-        return DisconnectReason(number)
-    except ValueError:
+        items = decode_list(body, "Disconnect") if body[:1] >= b"\xc0" else [body]
+        return DisconnectReason(take_int(items[0], 1, "Disconnect reason"))
+    except (PeerFault, ValueError, IndexError):
         return DisconnectReason.REQUESTED

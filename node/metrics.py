@@ -3,8 +3,8 @@
 What the node knows anyway is read when somebody asks; only what passes by is counted as it happens.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,6 +12,15 @@ from prometheus_client.registry import Collector
 
 from cocket.node.consensus.messages import Code
 from cocket.node.validator_ports import Status
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLoad:
+    """What one session costs: of the event loop's time, and how often its peer was made to wait for some."""
+
+    peer: str
+    loop_s: float
+    waits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,8 @@ class Figures:
     version: str
     validator: Status | None
     duplicates: int
+    network_events: Mapping[str, int] = field(default_factory=dict)
+    peer_loads: tuple[PeerLoad, ...] = ()
 
 
 class Metrics:
@@ -89,6 +100,7 @@ class _FiguresCollector(Collector):
         yield CounterMetricFamily(
             "cocket_consensus_messages_duplicate", "Consensus messages that had come before.", figures.duplicates
         )
+        yield from _network_families(figures)
         if status is None:
             return
         for name, text, value in (
@@ -99,3 +111,23 @@ class _FiguresCollector(Collector):
             ("is_watching", "1 while this node signs nothing because its journal is missing.", int(status.is_watching)),
         ):
             yield GaugeMetricFamily(f"cocket_{name}", text, value)
+
+
+def _network_families(figures: Figures) -> Iterator[Metric]:
+    events = CounterMetricFamily(
+        "cocket_network_events", "Sessions opened, closed, refused, turned away.", labels=("event",)
+    )
+    for event, count in figures.network_events.items():
+        events.add_metric((event.replace(" ", "_"),), count)
+    yield events
+    loop = CounterMetricFamily(
+        "cocket_peer_loop_seconds", "What a session's messages took of the event loop's time.", labels=("peer",)
+    )
+    waits = CounterMetricFamily(
+        "cocket_peer_waits", "How often a peer was made to wait because that was over its share.", labels=("peer",)
+    )
+    for load in figures.peer_loads:
+        loop.add_metric((load.peer,), load.loop_s)
+        waits.add_metric((load.peer,), load.waits)
+    yield loop
+    yield waits

@@ -25,15 +25,20 @@ from cocket.node.protocols.follow import Ask, CaughtUp, DropPeer, Effect, Follow
 from cocket.node.relay import WAITING_MAX, Known, Relay, announcements, whole_messages
 
 TICK_S = 1.0
+STOOD_STILL_S = 1.0  # a tick so much too late: the node was stopped, or had no processor
 TELL_S = 0.1  # what clients brought waits so long to be sent to the peers together
 RELAY_S = 0.5  # what a peer brought is announced so much later, if it is still needed: half a block period or less
 STATUS_TIMEOUT_S = 10.0  # a peer that has not said its Status by then is dropped
 ANNOUNCE_DELAY_S = 0.3  # a validator has most blocks by its own commit; it hears of them late, lest it ask for them
 HEAD_AGAIN_S = 1.0  # a peer whose votes are late is sent our head no more often
 MESSAGE_TRANSACTIONS_MAX = 8192  # of the smallest, in the messages that we send ourselves
+TYPE_MAX = 4  # EIP-7702: no chain knows a later type of transaction
 REQUESTS_MAX = 16  # for transactions under way to one peer, each for up to 256
 LATE_MAX = 64  # requests remembered after their time: a minute of the most that one peer is asked
 WANTED_S = 5.0  # after so long an answer is no longer waited for, and a hash may be asked of another peer
+SERVE_QUEUE_BYTES_MAX = 8 << 20  # four of the largest answers: who asks on before it has read these is not answered
+ASKED_LOOP_S = 0.25  # of the loop's time granted for an answer: 32 bodies of full blocks
+ASKED_TRANSACTIONS_LOOP_S = 0.02  # likewise for 256 transactions
 AGAIN_S = 10.0  # what still waits in the pool is announced again so often: a message may have been lost
 
 
@@ -86,7 +91,9 @@ class Neighbours:
         self._follower = Follower(ledger.head, ledger.head_hash, number_of=self._number_of)
         self._neighbours: dict[bytes, _Neighbour] = {}
         self._relay = Relay()
-        self._admission = Admission(pool, self._loop, self._upon_admitted)
+        self._admission = Admission(
+            pool, self._loop, self._upon_admitted, lambda hash_: ledger.transaction_location(hash_) is not None
+        )
         self._wanted: dict[bytes, float] = {}
         self._request_id = 0
         self._tell: asyncio.TimerHandle | None = None
@@ -94,6 +101,7 @@ class Neighbours:
         self._announce: asyncio.TimerHandle | None = None
         self._again_s = self._loop.time() + AGAIN_S
         self._waited: frozenset[bytes] = frozenset()
+        self._ticked_s, self._stood_still = self._loop.time(), False
         self._tick = self._loop.call_later(TICK_S, self._upon_tick)
 
     def status(self) -> FollowStatus:
@@ -139,16 +147,18 @@ class Neighbours:
         neighbour = self._neighbours.get(session.node_id)
         if neighbour is None or neighbour.session is not session:
             return
+        if not neighbour.has_status and code != eth.Code.STATUS:
+            raise PeerError(f"eth: found message {code:#04x}, expected Status first")
+        if code in eth.ANSWERS:
+            self._validate_asked(neighbour, code, payload)
         message = eth.decode_message(code, payload)
         if isinstance(message, eth.Status):
             self._take_status(neighbour, message)
             return
-        if not neighbour.has_status:
-            raise PeerError(f"eth: found message {code:#04x}, expected Status first")
         node_id, now_s = session.node_id, self._loop.time()
         match message:
             case eth.GetBlockHeaders() | eth.GetBlockBodies() | eth.GetReceipts() | eth.GetPooledTransactions():
-                session.send(eth.NAME, *serve.answer(message, self._ledger, self._pool))
+                self._serve(session, message)
             case eth.BlockHeaders():
                 self._perform(self._follower.upon_headers(node_id, message, now_s))
             case eth.BlockBodies():
@@ -164,13 +174,25 @@ class Neighbours:
             case eth.NewPooledTransactionHashes():
                 self._ask_for(neighbour, message)
             case eth.PooledTransactions():
-                if neighbour.asked.pop(message.request_id, None) is None:
-                    if message.request_id not in neighbour.late:
-                        raise PeerError(f"eth: pooled transactions with id {message.request_id}, which was not asked")
-                    neighbour.late.remove(message.request_id)
                 self._admit(neighbour, message.transactions)
-            case eth.Receipts():
-                raise PeerError("eth: receipts that nobody asked for")
+
+    def _validate_asked(self, neighbour: _Neighbour, code: int, payload: bytes) -> None:
+        """Raise PeerError for an answer that nobody asked for, before it is decoded: it may be long and dear."""
+        request_id = eth.request_id_of(payload)
+        if code != eth.Code.POOLED_TRANSACTIONS:
+            is_expected = self._follower.expects(neighbour.session.node_id, request_id)
+        elif is_expected := neighbour.asked.pop(request_id, None) is not None:
+            pass
+        elif is_expected := request_id in neighbour.late:
+            neighbour.late.remove(request_id)
+        if not is_expected or code == eth.Code.RECEIPTS:
+            name = eth.Code(code).name.lower().replace("_", " ")
+            raise PeerError(f"eth {name}: found an answer with id {request_id}, under which nothing was asked")
+
+    def _serve(self, session: Session, request: serve.Request) -> None:
+        _, waiting_bytes = session.queue
+        if waiting_bytes <= SERVE_QUEUE_BYTES_MAX:
+            session.send(eth.NAME, *serve.answer(request, self._ledger, self._pool))
 
     def _take_status(self, neighbour: _Neighbour, status: eth.Status) -> None:
         if neighbour.has_status:
@@ -240,6 +262,7 @@ class Neighbours:
                 case Ask():
                     neighbour = self._neighbours.get(effect.peer)
                     if neighbour is not None:
+                        neighbour.session.grant(ASKED_LOOP_S)
                         self._send(neighbour.session, effect.message)
                 case ImportBlock():
                     self._shell.import_block(effect.block, effect.block_hash)
@@ -263,6 +286,9 @@ class Neighbours:
         brought = {keccak256(raw): raw for raw in raws}
         if len(brought) < len(raws):
             raise PeerError("eth: found a transaction twice in a message")
+        unknown = next((raw[0] for raw in raws if TYPE_MAX < raw[0] < 0x80), None)
+        if unknown is not None:  # the specification's one reason to part over a transaction
+            raise PeerError(f"eth: found a transaction of type {unknown:#04x}, expected at most {TYPE_MAX:#04x}")
         for hash_ in brought:
             neighbour.known.add(hash_)
             self._wanted.pop(hash_, None)
@@ -288,6 +314,7 @@ class Neighbours:
         for start in range(0, len(wanted), serve.TRANSACTIONS_MAX):
             self._request_id += 1
             neighbour.asked[self._request_id] = now_s + WANTED_S
+            neighbour.session.grant(ASKED_TRANSACTIONS_LOOP_S)
             hashes = tuple(wanted[start : start + serve.TRANSACTIONS_MAX])
             self._send(neighbour.session, eth.GetPooledTransactions(self._request_id, hashes))
 
@@ -333,6 +360,10 @@ class Neighbours:
     def _upon_tick(self) -> None:
         self._tick = self._loop.call_later(TICK_S, self._upon_tick)
         now_s = self._loop.time()
+        stood_still = now_s - self._ticked_s > TICK_S + STOOD_STILL_S and not self._stood_still
+        self._ticked_s, self._stood_still = now_s, stood_still
+        if stood_still:
+            return  # what has come meanwhile is read first, before anybody is called slow
         for node_id, neighbour in tuple(self._neighbours.items()):
             if not neighbour.has_status and now_s - neighbour.joined_s > STATUS_TIMEOUT_S:
                 self._shell.drop_peer(node_id, f"no Status within {STATUS_TIMEOUT_S:.0f} s", is_fault=False)
@@ -345,5 +376,11 @@ class Neighbours:
 
 
 def goodbye_reason(is_fault: bool) -> DisconnectReason:
-    """Return devp2p's word for why a peer is dropped."""
-    return DisconnectReason.SUBPROTOCOL_ERROR if is_fault else DisconnectReason.USELESS_PEER
+    """Return devp2p's word for why a peer is dropped: what is malformed, invalid or out of place is a breach."""
+    return DisconnectReason.BREACH_OF_PROTOCOL if is_fault else DisconnectReason.USELESS_PEER
+
+
+def fault_reason(error: PeerError) -> DisconnectReason:
+    """Return devp2p's word for what a peer sent: a breach, or eth's own reason when it is of another network."""
+    is_other = isinstance(error, eth.WrongNetwork)
+    return DisconnectReason.SUBPROTOCOL_ERROR if is_other else DisconnectReason.BREACH_OF_PROTOCOL

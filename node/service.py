@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cocket.network.enode import Enode, parse_enode
-from cocket.network.errors import DisconnectReason, EnodeInvalid, NetworkError, PeerFault
+from cocket.network.errors import EnodeInvalid, NetworkError, PeerFault
 from cocket.network.peers import EventKind, NetworkEvent, PeerNetwork
 from cocket.network.session import Ending, Session
 from cocket.node.chain.block import Block
@@ -37,8 +37,8 @@ from cocket.node.facts import NodeFacts, client_version
 from cocket.node.genesis_file import read_genesis
 from cocket.node.keystore import load_key, read_passphrase
 from cocket.node.log import Log, open_log
-from cocket.node.metrics import Figures, Metrics
-from cocket.node.neighbours import Neighbours, goodbye_reason
+from cocket.node.metrics import Figures, Metrics, PeerLoad
+from cocket.node.neighbours import Neighbours, fault_reason, goodbye_reason
 from cocket.node.ports import LedgerExecutor, LoopTimers, WallClock
 from cocket.node.protocols import eth, istanbul
 from cocket.node.roster import Roster, read_roster
@@ -200,11 +200,12 @@ class Node:
         head, spec = self.ledger.head, self.ledger.genesis.spec
         pending, queued = self.pool.status()
         status = None if self._validator is None else self._validator.status()
+        network = self._network.status()
         return Figures(
             height=head.number,
             head_timestamp_s=head.timestamp,
             highest=max(head.number, self._facts.highest()),
-            peers=len(self._network.sessions),
+            peers=len(network.peers),
             pool_pending=pending,
             pool_queued=queued,
             pool_bytes=self.pool.size_bytes(),
@@ -212,6 +213,8 @@ class Node:
             version=client_version(),
             validator=status,
             duplicates=0 if self._validator is None else self._validator.duplicate_count,
+            network_events={kind.value: count for kind, count in network.counts.items()},
+            peer_loads=tuple(PeerLoad(self._name(peer.node_id), peer.loop_s, peer.waits) for peer in network.peers),
         )
 
     def _start_validator(self) -> None:
@@ -419,8 +422,9 @@ class Node:
                 kind = istanbul.parse_code(code, payload)
                 self._validator.on_message(self._roster.address_of(session.node_id), kind, payload)
         except PeerError as error:
-            self._network.disconnect(session.node_id, DisconnectReason.SUBPROTOCOL_ERROR, str(error), HOLD_OFF_S)
-            raise PeerFault(str(error), DisconnectReason.SUBPROTOCOL_ERROR) from error
+            reason = fault_reason(error)
+            self._network.disconnect(session.node_id, reason, str(error), HOLD_OFF_S)
+            raise PeerFault(str(error), reason) from error
 
     def _add_voter(self, session: Session) -> None:
         if self._validator is not None and session.node_id in self._ready:

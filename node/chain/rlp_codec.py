@@ -1,8 +1,8 @@
 """RLP, strict and quick: the one door to it in the node.
 
 Only the canonical encoding of an item is accepted: shortest length prefixes, no bytes after the item, no leading
-zero in an integer. Nesting and the number of lists are bounded, because a peer's bytes decide both. It never knows
-what an item means.
+zero in an integer. Nesting and the numbers of lists and items are bounded, because a peer's bytes decide them. It
+never knows what an item means.
 
 Own lines instead of the ``rlp`` package: the codec is hot in every profile (headers, transactions, consensus
 messages), and the package's generic path costs two to four times as much; its tests keep the package as their oracle.
@@ -24,6 +24,13 @@ DEPTH_MAX = 16
 LISTS_MAX = 1 << 19
 """Lists in one decoding. An empty list is one byte on the wire and 64 in memory; a full 10 MiB message of receipts
 has about 200,000."""
+
+ITEMS_MAX = 1 << 20
+"""Items in one list. A full 10 MiB message of the smallest transactions has so many in all; ten million empty strings,
+480 KiB when compressed, would hold the event loop for seconds."""
+
+_LOOK_BYTES = 1 << 16
+"""After so many bytes of one list its items are counted: seldom enough to cost nothing."""
 
 
 class RlpError(ValueError):
@@ -154,7 +161,12 @@ def _decode_items(
     """Return the items between ``pos`` and ``end``; with ``single`` exactly one must fill the space."""
     items: list[Decoded] = []
     append = items.append
+    look = pos + _LOOK_BYTES
     while pos < end:
+        if pos >= look:
+            look = pos + _LOOK_BYTES
+            if len(items) > ITEMS_MAX:
+                raise RlpError(f"at byte {pos}: found more than {ITEMS_MAX} items in a list, expected fewer")
         lead = data[pos]
         if lead < 0x80:
             append(data[pos : pos + 1])

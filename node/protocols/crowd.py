@@ -41,11 +41,16 @@ class FollowedPeer:
     late_ids: deque[int] = field(default_factory=lambda: deque(maxlen=16))
     """Requests given up: an answer to one is late, not unasked."""
 
+    def expects(self, request_id: int) -> bool:
+        """Say whether an answer with this id is one to a request of ours, be it late."""
+        return (self.asked is not None and self.asked.message.request_id == request_id) or request_id in self.late_ids
+
     def claim(self, request_id: int, kind: type) -> Asked | None:
         """Return the request that an answer belongs to, None when it comes late; PeerError when nobody asked."""
         asked = self.asked
         if asked is None or asked.message.request_id != request_id or not isinstance(asked.message, kind):
             if request_id in self.late_ids:
+                self.late_ids.remove(request_id)
                 return None
             raise PeerError(f"answer with id {request_id}: nothing was asked under it")
         self.release()

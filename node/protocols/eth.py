@@ -50,6 +50,10 @@ ANNOUNCED_BLOCKS_MAX = 1024
 """Longest lists accepted: geth's and Besu's own answers are half of these or less; the 10 MiB of a message bound the
 rest (transactions)."""
 
+_HASH_BYTES = 33
+_ENVELOPE_BYTES = 64
+"""List prefixes and a request id, rounded up."""
+
 
 class Code(IntEnum):
     """Message codes, counted from the capability's offset."""
@@ -67,6 +71,26 @@ class Code(IntEnum):
     POOLED_TRANSACTIONS = 0x0A
     GET_RECEIPTS = 0x0F
     RECEIPTS = 0x10
+
+
+PAYLOAD_BYTES_MAX = {
+    Code.STATUS: 1024,
+    Code.NEW_BLOCK_HASHES: _ENVELOPE_BYTES + ANNOUNCED_BLOCKS_MAX * (_HASH_BYTES + 12),
+    Code.GET_BLOCK_HEADERS: 128,
+    Code.GET_BLOCK_BODIES: _ENVELOPE_BYTES + HASHES_MAX * _HASH_BYTES,
+    Code.NEW_POOLED_TRANSACTION_HASHES: _ENVELOPE_BYTES + HASHES_MAX * (_HASH_BYTES + 1 + 6),
+    Code.GET_POOLED_TRANSACTIONS: _ENVELOPE_BYTES + HASHES_MAX * _HASH_BYTES,
+    Code.GET_RECEIPTS: _ENVELOPE_BYTES + HASHES_MAX * _HASH_BYTES,
+}
+"""What the longest honest message of a kind takes, so that nothing larger is decoded; the other kinds hold blocks or
+transactions and may fill a message."""
+
+ANSWERS = frozenset({Code.BLOCK_HEADERS, Code.BLOCK_BODIES, Code.POOLED_TRANSACTIONS, Code.RECEIPTS})
+"""Codes of messages that only answer a request."""
+
+
+class WrongNetwork(PeerError):
+    """A well-formed Status of another chain, other rules or another protocol version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +273,24 @@ def decode_message(code: int, payload: bytes) -> Message:
     decoder = _DECODERS.get(code)
     if decoder is None:
         raise PeerError(f"eth message: found code {code:#04x}, expected one of eth/{VERSION}")
+    bytes_max = PAYLOAD_BYTES_MAX.get(Code(code))
+    if bytes_max is not None and len(payload) > bytes_max:
+        name = Code(code).name.lower().replace("_", " ")
+        raise PeerError(f"eth {name}: found {len(payload)} bytes, expected at most {bytes_max}")
     try:
         return decoder(decode_list(payload))
     except (RlpError, InvalidBlock) as error:
         raise PeerError(f"eth {Code(code).name.lower().replace('_', ' ')}: {error}") from None
+
+
+def request_id_of(payload: bytes) -> int:
+    """Return the request id that a message with one starts with; PeerError when there is none. Nothing else is read."""
+    skip = 1 if payload[:1] < b"\xf8" else payload[0] - 0xF6
+    lead = payload[skip : skip + 1]
+    size = 0 if lead < b"\x80" else lead[0] - 0x80
+    if not lead or payload[0] < 0xC0 or size > 8:
+        raise PeerError("eth answer: found no request id of at most 8 bytes")
+    return int.from_bytes(payload[skip + 1 : skip + 1 + size] if lead >= b"\x80" else lead, "big")
 
 
 def status_of(genesis: Genesis, network_id: int, head: Header, head_hash: bytes) -> Status:
@@ -272,16 +310,16 @@ def total_difficulty(genesis: Genesis, number: int) -> int:
 
 
 def validate_status(status: Status, genesis: Genesis, network_id: int, head: Header) -> None:
-    """Raise PeerError unless a peer with this Status follows our chain; `head` is ours."""
+    """Raise WrongNetwork unless a peer with this Status follows our chain; `head` is ours."""
     if status.version != VERSION:
-        raise PeerError(f"status version: found {status.version}, expected {VERSION}")
+        raise WrongNetwork(f"status version: found {status.version}, expected {VERSION}")
     if status.network_id != network_id:
-        raise PeerError(f"status network id: found {status.network_id}, expected {network_id}")
+        raise WrongNetwork(f"status network id: found {status.network_id}, expected {network_id}")
     if status.genesis_hash != genesis.hash:
-        raise PeerError(f"status genesis: found {status.genesis_hash.hex()}, expected {genesis.hash.hex()}")
+        raise WrongNetwork(f"status genesis: found {status.genesis_hash.hex()}, expected {genesis.hash.hex()}")
     if not is_fork_compatible(genesis, head.number, head.timestamp, status.fork_id):
         ours = fork_id(genesis, head.number, head.timestamp)
-        raise PeerError(
+        raise WrongNetwork(
             f"status fork id: found {status.fork_id.hash.hex()}/{status.fork_id.next},"
             f" which does not fit {ours.hash.hex()}/{ours.next}: other rules, or older software"
         )

@@ -162,6 +162,11 @@ class Follower:
         self._forget(node_id)
         return self._next(now_s)
 
+    def expects(self, node_id: bytes, request_id: int) -> bool:
+        """Say whether a peer's answer with this id is one to a request of ours: if not, it need not be decoded."""
+        peer = self._crowd.get(node_id)
+        return peer is not None and peer.expects(request_id)
+
     def upon_headers(self, node_id: bytes, message: BlockHeaders, now_s: float) -> list[Effect]:
         """A peer answers with headers."""
         return self._guarded(node_id, now_s, lambda peer: self._take_headers(peer, message))

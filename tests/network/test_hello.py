@@ -139,6 +139,21 @@ def test_disconnect_round_trip(reason: DisconnectReason) -> None:
     assert decode_disconnect(encode_disconnect(reason)) is reason
 
 
-@pytest.mark.parametrize(("body", "reason"), [(b"\x04", 4), (b"\xc0", 0), (b"", 0), (b"\xc1\x80", 0), (b"\x7f", 0)])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"\x04", 4),
+        (b"\xc0", 0),
+        (b"", 0),
+        (b"\xc1\x80", 0),
+        (b"\x7f", 0),
+        (b"\xc2\x04\x05", 4),
+        (b"\xc3\x04\xc1\x05", 4),
+        (b"\xc1\xc0", 0),
+        (b"\xc2\x81\x80", 0),
+        (b"\xc1", 0),
+        (b"\x04\x05", 0),
+    ],
+)
 def test_other_shapes_of_disconnect_are_understood(body: bytes, reason: int) -> None:
     assert decode_disconnect(body) == reason

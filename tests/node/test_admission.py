@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from threading import Event
 
-from cocket.node.admission import PEER_BYTES_MAX, Admission
+from cocket.node.admission import PEER_BYTES_MAX, REFUSED_BURST, SHARES_MAX, TURN_COUNT, Admission
 from cocket.node.chain.transaction import Transaction
 from cocket.node.errors import InvalidTransaction, NodeFault
 
@@ -96,5 +96,73 @@ def test_what_the_pool_refuses_is_passed_over() -> None:
         await until(lambda: admission.offer(b"peer", [b"\1"]))
         admission.close()
         assert heard == []
+
+    run(test)
+
+
+def test_peers_take_turns_however_much_one_has_brought() -> None:
+    async def test(loop: asyncio.AbstractEventLoop) -> None:
+        pool = SlowPool()
+        admission = Admission(pool, loop, lambda _: None)  # type: ignore[arg-type]
+        flood = [number.to_bytes(4, "big") for number in range(10 * TURN_COUNT)]
+        assert admission.offer(b"flooder", flood)
+        assert admission.offer(b"honest", [b"vote me in"])
+        pool.go.set()
+        await until(lambda: len(pool.added) == len(flood) + 1)
+        assert pool.added.index(b"vote me in") <= 2 * TURN_COUNT  # one turn ran, one was next when it came
+        admission.close()
+
+    run(test)
+
+
+class RefusingPool(SlowPool):
+    """A pool that takes nothing."""
+
+    def add(self, raw: bytes) -> bytes:
+        super().add(raw)
+        raise InvalidTransaction("transaction: found one, expected none")
+
+
+def test_who_brings_what_the_pool_refuses_is_not_listened_to_for_a_while() -> None:
+    async def test(loop: asyncio.AbstractEventLoop) -> None:
+        pool = RefusingPool()
+        pool.go.set()
+        admission = Admission(pool, loop, lambda _: None)  # type: ignore[arg-type]
+        spam = [number.to_bytes(4, "big") for number in range(2 * REFUSED_BURST)]
+        assert admission.offer(b"spammer", spam)
+        await until(lambda: len(pool.added) > REFUSED_BURST)
+        await until(lambda: not admission.offer(b"spammer", [b"more"]))
+        assert len(pool.added) <= REFUSED_BURST + 3 * TURN_COUNT  # what came back while the thread went on
+        assert admission.offer(b"honest", [b"mine"])
+        await until(lambda: b"mine" in pool.added)
+        admission.close()
+
+    run(test)
+
+
+def test_what_the_chain_has_already_is_not_held_against_its_bringer() -> None:
+    async def test(loop: asyncio.AbstractEventLoop) -> None:
+        pool = RefusingPool()
+        pool.go.set()
+        admission = Admission(pool, loop, lambda _: None, is_final=lambda _: True)  # type: ignore[arg-type]
+        late = [number.to_bytes(4, "big") for number in range(2 * REFUSED_BURST)]
+        assert admission.offer(b"honest", late)
+        await until(lambda: len(pool.added) == len(late))
+        assert admission.offer(b"honest", [b"another"])
+        admission.close()
+
+    run(test)
+
+
+def test_what_is_remembered_of_peers_is_bounded() -> None:
+    async def test(loop: asyncio.AbstractEventLoop) -> None:
+        pool = SlowPool()
+        pool.go.set()
+        admission = Admission(pool, loop, lambda _: None)  # type: ignore[arg-type]
+        for number in range(SHARES_MAX + 50):
+            assert admission.offer(number.to_bytes(4, "big"), [b"x"])
+            await until(lambda: not admission._is_busy)
+        assert len(admission._shares) == SHARES_MAX
+        admission.close()
 
     run(test)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from cocket.node.consensus.messages import Code
-from cocket.node.metrics import Figures, Metrics
+from cocket.node.metrics import Figures, Metrics, PeerLoad
 from cocket.node.validator_ports import Status
 
 STATUS = Status(
@@ -31,6 +31,8 @@ FIGURES = Figures(
     version="cocket/v1",
     validator=STATUS,
     duplicates=6,
+    network_events={"session opened": 4, "inbound turned away": 300},
+    peer_loads=(PeerLoad("KE", 0.25, 0), PeerLoad("0xab", 40.5, 17)),
 )
 
 
@@ -50,6 +52,9 @@ def test_the_figures_of_the_moment_are_read_when_asked() -> None:
     assert found["cocket_pool_transactions", "queued"] == 2
     assert found["cocket_consensus_messages_duplicate_total",] == 6
     assert found["cocket_info", "20261", "cocket/v1"] == 1
+    assert found["cocket_network_events_total", "inbound_turned_away"] == 300
+    assert found["cocket_peer_loop_seconds_total", "KE"] == 0.25
+    assert found["cocket_peer_waits_total", "0xab"] == 17
     now = replace(FIGURES, height=8)
     assert samples(metrics)["cocket_height",] == 8
 

@@ -150,3 +150,11 @@ def test_expectations_name_what_they_wanted() -> None:
         expect_bytes(b"ab", "root", 32)
     with pytest.raises(RlpError, match="root: found a list of 0 items, expected a byte string"):
         expect_bytes([], "root")
+
+
+def test_list_of_more_items_than_any_honest_one_is_refused_early() -> None:
+    body = b"\x01" * (rlp_codec.ITEMS_MAX + 3 * 65_536)
+    with pytest.raises(RlpError, match="more than 1048576 items"):
+        decode(b"\xfa" + len(body).to_bytes(3, "big") + body)
+    body = b"\x01" * rlp_codec.ITEMS_MAX
+    assert decode(b"\xfa" + len(body).to_bytes(3, "big") + body) == [b"\x01"] * rlp_codec.ITEMS_MAX

@@ -257,3 +257,46 @@ def test_peer_that_misses_a_fork_we_have_passed_is_refused(chain: Chain) -> None
 
 def test_limits_are_what_the_issue_of_interop_asks() -> None:
     assert (eth.NAME, eth.VERSION, eth.LENGTH) == ("eth", 68, 17)
+
+
+@pytest.mark.parametrize("code", sorted(eth.PAYLOAD_BYTES_MAX))
+def test_more_bytes_than_any_honest_message_of_its_kind_are_not_decoded(code: eth.Code) -> None:
+    bytes_max = eth.PAYLOAD_BYTES_MAX[code]
+    for size, says in ((bytes_max, "RLP|item|found|expected"), (bytes_max + 1, f"at most {bytes_max}$")):
+        with pytest.raises(PeerError, match=says) as caught:
+            decode_message(code, b"\xff" * size)
+        assert (f"found {size} bytes" in str(caught.value)) == (size > bytes_max)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        NewBlockHashes(((b"\xff" * 32, (1 << 63) - 1),) * eth.ANNOUNCED_BLOCKS_MAX),
+        GetBlockHeaders((1 << 64) - 1, b"\xff" * 32, (1 << 64) - 1, (1 << 64) - 1, True),
+        GetBlockBodies((1 << 64) - 1, (b"\xff" * 32,) * eth.HASHES_MAX),
+        GetPooledTransactions((1 << 64) - 1, (b"\xff" * 32,) * eth.HASHES_MAX),
+        GetReceipts((1 << 64) - 1, (b"\xff" * 32,) * eth.HASHES_MAX),
+        NewPooledTransactionHashes(
+            b"\x02" * eth.HASHES_MAX, ((1 << 32) - 1,) * eth.HASHES_MAX, (b"\xff" * 32,) * eth.HASHES_MAX
+        ),
+        Status((1 << 64) - 1, (1 << 256) - 1, b"\xff" * 32, b"\xff" * 32, ForkId(b"\xff" * 4, (1 << 64) - 1)),
+    ],
+)
+def test_the_longest_honest_message_of_its_kind_passes(message: Message) -> None:
+    assert decode_message(*encode_message(message)) == message
+
+
+@given(st.integers(0, 2**64 - 1), st.binary(max_size=100))
+def test_request_id_is_read_without_the_rest(request_id: int, rest: bytes) -> None:
+    item = rlp.encode(request_id)
+    for body in (item + rest, item + bytes(60_000)):
+        size = len(body)
+        width = (size.bit_length() + 7) // 8
+        head = bytes([0xC0 + size]) if size < 56 else bytes([0xF7 + width]) + size.to_bytes(width, "big")
+        assert eth.request_id_of(head + body) == request_id
+
+
+@given(st.binary(max_size=20))
+def test_request_id_of_any_bytes_raises_only_its_own_error(data: bytes) -> None:
+    with contextlib.suppress(PeerError):
+        assert 0 <= eth.request_id_of(data) < 1 << 64
