@@ -21,6 +21,7 @@ from cocket.node.chain.builder import Builder
 from cocket.node.chain.header import Header, round_of
 from cocket.node.chain.importer import Importer, UnknownParent
 from cocket.node.chain.ledger import ExecutedBlock, Ledger
+from cocket.node.chain.pending_votes import PendingVotes
 from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.pool import Pool, PoolLimits
 from cocket.node.chain.rules import Rules
@@ -87,7 +88,8 @@ class Node:
         permission = PermissionRule(self.ledger)
         self.pool = Pool(self.ledger, permission, _pool_limits(settings.pool))
         self._importer = Importer(self.ledger, permission, known=self.pool.get, on_commit=self._settle)
-        builder = Builder(self.ledger, permission, self.pool, time.monotonic)
+        votes = PendingVotes()
+        builder = Builder(self.ledger, permission, self.pool, time.monotonic, votes)
         self._worker = BlockWorker(self._loop)
         self._evidence = EvidenceBook(self._store)
         self._roster = Roster()
@@ -128,9 +130,11 @@ class Node:
             host=settings.rpc.host,
             port=settings.rpc.port,
             allowed_hosts=settings.rpc.allowed_hosts,
+            votes=votes,
             metrics=self._metrics.render,
             on_transaction=self._neighbours.announce_transaction,
             on_fault=lambda method, error: log.error("rpc fault", method=method, error=repr(error)),
+            on_vote=self._upon_vote,
         )
         if signer is not None:
             self._validator = self._make_validator(signer, builder, is_journal_trusted)
@@ -468,6 +472,10 @@ class Node:
             round=first.round,
             kept=self._evidence.has(evidence),
         )
+
+    def _upon_vote(self, address: bytes, is_add: bool | None) -> None:
+        action = "discard" if is_add is None else "add" if is_add else "drop"
+        self._log.info("operator's vote", action=action, validator=self._country(address))
 
     def _upon_network_event(self, event: NetworkEvent) -> None:
         write = self._log.info if event.kind in (EventKind.OPENED, EventKind.CLOSED) else self._log.debug

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from cocket.node.chain.block import Block
-from cocket.node.chain.extra_data import ExtraData, encode_extra_data
+from cocket.node.chain.extra_data import ExtraData, Vote, encode_extra_data
 from cocket.node.chain.hashing import EMPTY_OMMERS_HASH, EMPTY_ROOT, ZERO_HASH
 from cocket.node.chain.header import Header, block_hash
 from cocket.node.chain.header_rules import DIFFICULTY, MIX_HASH, next_base_fee, next_excess_blob_gas, next_gas_limit
 from cocket.node.chain.importer import StopSwitch, block_reward
 from cocket.node.chain.ledger import ExecutedBlock, Ledger
+from cocket.node.chain.pending_votes import PendingVotes
 from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.pool import Pool
 from cocket.node.chain.receipt import Receipt, encode_receipt, join_blooms
@@ -48,13 +49,21 @@ class _Filling:
 
 
 class Builder:
-    """Makes blocks on one ledger's head; ``clock`` gives monotonic seconds."""
+    """Makes blocks on one ledger's head; ``clock`` gives monotonic seconds, ``votes`` are the operator's."""
 
-    def __init__(self, ledger: Ledger, permission: PermissionRule, pool: Pool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        permission: PermissionRule,
+        pool: Pool,
+        clock: Callable[[], float],
+        votes: PendingVotes | None = None,
+    ) -> None:
         self._ledger = ledger
         self._permission = permission
         self._pool = pool
         self._clock = clock
+        self._votes = votes or PendingVotes()
 
     def build(
         self,
@@ -132,8 +141,7 @@ class Builder:
         """Return the header as far as it is known before the execution."""
         spec = self._ledger.genesis.spec
         fork = spec.fork_at(parent.number + 1, timestamp)
-        is_contract_mode = spec.rules_at(parent.number + 1).validator_contract is not None
-        validators = () if is_contract_mode else self._ledger.validators_after(parent)
+        validators, vote = self._validators_and_vote(parent, coinbase)
         return Header(
             parent_hash=self._ledger.head_hash,
             ommers_hash=EMPTY_OMMERS_HASH,
@@ -147,7 +155,7 @@ class Builder:
             gas_limit=next_gas_limit(parent, spec),
             gas_used=0,
             timestamp=timestamp,
-            extra_data=encode_extra_data(ExtraData(validators=validators, round=round_number)),
+            extra_data=encode_extra_data(ExtraData(validators=validators, vote=vote, round=round_number)),
             mix_hash=MIX_HASH,
             nonce=bytes(8),
             base_fee_per_gas=next_base_fee(parent, spec),
@@ -156,6 +164,18 @@ class Builder:
             excess_blob_gas=next_excess_blob_gas(parent) if fork >= Fork.CANCUN else None,
             parent_beacon_block_root=ZERO_HASH if fork >= Fork.CANCUN else None,
         )
+
+    def _validators_and_vote(self, parent: Header, coinbase: bytes) -> tuple[tuple[bytes, ...], Vote | None]:
+        """Return what the header says of validators: nothing where a contract decides.
+
+        An epoch's first block carries no vote: none would count in it. (Besu's may carry one.)
+        """
+        spec, number = self._ledger.genesis.spec, parent.number + 1
+        if spec.rules_at(number).validator_contract is not None:
+            return (), None
+        tally = self._ledger.tally_after(parent)
+        vote = None if number % spec.epoch_length == 0 else self._votes.next(coinbase, tally)
+        return self._ledger.validators_after(parent), vote
 
     def _finish(self, draft: Header, parent: Header, execution: BlockExecution, filling: _Filling) -> ExecutedBlock:
         write_set = execution.finish(block_reward(self._ledger, draft))

@@ -12,6 +12,7 @@ from functools import partial
 
 from cocket.node.chain.header import Header
 from cocket.node.chain.ledger import Ledger
+from cocket.node.chain.pending_votes import PendingVotes
 from cocket.node.chain.pool import Pool
 from cocket.node.chain.receipt import Log
 from cocket.node.chain.transaction import Transaction
@@ -33,6 +34,7 @@ from cocket.node.rpc.server import LOOPBACK_NAMES, Page, RpcApp, RpcServer
 from cocket.node.rpc.status import NodeStatus
 from cocket.node.rpc.subscriptions import BlockNews, SubscriptionHub
 from cocket.node.rpc.transactions import Intake, TransactionMethods
+from cocket.node.rpc.votes import VoteMethods
 
 _NOT_OFFERED = {
     "eth_sendTransaction": "this node keeps no keys of its users: sign, and use eth_sendRawTransaction",
@@ -40,8 +42,6 @@ _NOT_OFFERED = {
     "eth_signTransaction": "this node keeps no keys of its users",
     "eth_subscribe": "subscriptions need a WebSocket connection",
     "eth_unsubscribe": "subscriptions need a WebSocket connection",
-    "qbft_proposeValidatorVote": "validators are decided by the consortium contract: see cocket authority propose",
-    "qbft_discardValidatorVote": "validators are decided by the consortium contract: see cocket authority vote",
 }
 
 
@@ -58,19 +58,23 @@ class RpcGateway:
         port: int = 8545,
         allowed_hosts: Iterable[str] = LOOPBACK_NAMES,
         limits: Limits = DEFAULT_LIMITS,
+        votes: PendingVotes | None = None,
         metrics: Callable[[], bytes] = bytes,
         on_transaction: Callable[[Transaction], None] = lambda _transaction: None,
         on_fault: Callable[[str, BaseException], None] = lambda _method, _error: None,
+        on_vote: Callable[[bytes, bool | None], None] = lambda _address, _is_add: None,
         routes: Iterable[Page] = (),
     ) -> None:
         """Make the gateway; nothing is opened yet.
 
+        ``votes`` are the operator's on validators, which the builder casts; ``on_vote`` is told when they change.
         ``metrics`` gives what ``GET /metrics`` answers, asked on the event loop.
         ``on_transaction`` is told, on the event loop, of each transaction that a caller brought into the pool, so that
         it can be announced to peers. ``on_fault`` is told of errors of ours, with the method's name. ``routes`` are
         further pages, as Starlette knows them.
         """
         self._backend = Backend(ledger, pool, status, limits)
+        self._votes = VoteMethods(self._backend, votes or PendingVotes(), host, on_vote)
         self._announce = on_transaction
         self._reader = Worker("reader", limits.read_queue_max, limits.wait_s)
         self._worker = Worker("worker", limits.heavy_queue_max, limits.wait_s)
@@ -128,6 +132,7 @@ class RpcGateway:
         yield from self._logs.methods()
         yield from TransactionMethods(backend, self._intake).methods()
         yield from NodeMethods(backend).methods()
+        yield from self._votes.methods()
         for name, reason in _NOT_OFFERED.items():
             yield _refusal(name, reason)
 

@@ -17,6 +17,7 @@ from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import Header, commit_hash, with_seals
 from cocket.node.chain.importer import Importer
 from cocket.node.chain.ledger import Ledger
+from cocket.node.chain.pending_votes import PendingVotes
 from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.pool import Pool
 from cocket.node.chain.spec import parse_genesis
@@ -74,7 +75,8 @@ class SingleChain:
         self.ledger = Ledger(store or MemoryStore(), parse_genesis(genesis or genesis_json()), VALIDATOR)
         self.permission = PermissionRule(self.ledger)
         self.pool = Pool(self.ledger, self.permission)
-        self.builder = Builder(self.ledger, self.permission, self.pool, time.monotonic)
+        self.votes = PendingVotes()
+        self.builder = Builder(self.ledger, self.permission, self.pool, time.monotonic, self.votes)
         self.importer = Importer(self.ledger, self.permission, self.pool.get)
 
     def seal(self, timestamp: int | None = None) -> Header:

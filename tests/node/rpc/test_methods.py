@@ -760,7 +760,6 @@ def test_too_many_waiting_transactions_are_told_as_busy(node: Node) -> None:
     [
         ("eth_sendTransaction", "eth_sendRawTransaction"),
         ("eth_subscribe", "WebSocket"),
-        ("qbft_proposeValidatorVote", "contract"),
     ],
 )
 def test_what_is_not_offered_says_why(node: Node, method: str, word: str) -> None:
