@@ -1,15 +1,14 @@
 """Nodes as child processes: start, watch, stop, kill. What ``network up``, the demo and the benchmark stand on."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cocket.cli.errors import CommandError
 from cocket.node.config import Home
@@ -25,8 +24,8 @@ class NodeProcess:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.name = home.name
-        settings = Home(home).settings()
-        self.url = f"http://{settings.rpc.host}:{settings.rpc.port}"
+        self.rpc = Home(home).settings().rpc
+        self.url = f"http://{self.rpc.host}:{self.rpc.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -41,20 +40,35 @@ class NodeProcess:
 
     def is_address_taken(self) -> bool:
         """Whether somebody listens where this node is to serve JSON-RPC."""
-        where = urlsplit(self.url)
         try:
-            socket.create_connection((str(where.hostname), where.port or 0), timeout=2).close()
+            socket.create_connection((self.rpc.host, self.rpc.port), timeout=2).close()
         except OSError:
             return False
         return True
 
+    def command(self, *options: str) -> list[str]:
+        """Return the command line, with further options of ``node run``."""
+        return [sys.executable, "-m", "cocket.cli", "node", "run", "--home", str(self.home), *options]
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that it runs with."""
+        return dict(os.environ)
+
+    def connection(self, timeout_s: float) -> HTTPConnection:
+        """Return a connection to its JSON-RPC, not yet made."""
+        return HTTPConnection(self.rpc.host, self.rpc.port, timeout=timeout_s)
+
     def start(self, *options: str) -> None:
         """Start the node, with further options of ``node run``; ``wait_ready`` waits for it."""
-        command = [sys.executable, "-m", "cocket.cli", "node", "run", "--home", str(self.home), *options]
         with self.log.open("ab") as log:
             # A group of its own: Ctrl-C goes to the parent, which stops the nodes in order.
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command(*options),
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def is_running(self) -> bool:
@@ -68,12 +82,14 @@ class NodeProcess:
     def ask(self, method: str, *params: object, timeout_s: float = 5.0) -> object:
         """Return a JSON-RPC result, or None while the node does not answer."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310 - http
+        connection = self.connection(timeout_s)
         try:
-            with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310 - http
-                answer = json.load(response)
+            connection.request("POST", "/", body, {"Content-Type": "application/json", "Connection": "close"})
+            answer = json.load(connection.getresponse())
         except (OSError, ValueError, HTTPException):
             return None  # it is not up, or was killed while it answered
+        finally:
+            connection.close()
         return answer.get("result") if isinstance(answer, dict) else None
 
     def height(self) -> int | None:

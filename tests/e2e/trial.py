@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from coincurve import PrivateKey
+from e2e.hosts import HostedNode, Hosts
 from founding.founders import PASSPHRASE, make_home
 
 from cocket.cli.client import address_of
@@ -50,7 +51,9 @@ def save_passphrase(home: Home, passphrase: str = PASSPHRASE) -> None:
 class Trial:
     """A founded network, a home for each authority, and its nodes as processes."""
 
-    def __init__(self, folder: Path, *countries: str) -> None:
+    def __init__(self, folder: Path, *countries: str, hosts: Hosts | None = None) -> None:
+        self.hosts = hosts or Hosts(len(countries))
+        self.index = {country: index for index, country in enumerate(countries)}
         self.homes = {country: make_home(folder, country) for country in countries}
         first = free_ports(2 * len(countries))
         parameters = Parameters(
@@ -66,7 +69,12 @@ class Trial:
         self.keys = {country: ceremony.open_keys(home, PASSPHRASE) for country, home in self.homes.items()}
         self.peer_ports = {country: first + len(countries) + index for index, country in enumerate(countries)}
         records = [
-            ceremony.record(self.keys[country], parameters, country, f"127.0.0.1:{self.peer_ports[country]}")
+            ceremony.record(
+                self.keys[country],
+                parameters,
+                country,
+                f"{self.hosts.address(self.index[country])}:{self.peer_ports[country]}",
+            )
             for country in countries
         ]
         self.founded = gather(parameters, records)
@@ -80,14 +88,18 @@ class Trial:
                 self.founded.genesis_json,
                 self.settings_of(country, first + index),
             )
-        self.nodes = {country: NodeProcess(home.path) for country, home in self.homes.items()}
+        self.environments: dict[str, dict[str, str]] = {country: {} for country in countries}
+        self.nodes: dict[str, NodeProcess] = {
+            country: HostedNode(home.path, self.hosts, self.index[country], self.environments[country])
+            for country, home in self.homes.items()
+        }
         self._nonce = 0
 
     def settings_of(self, country: str, rpc_port: int, **others: object) -> Settings:
         return Settings(
             name=country,
             rpc=RpcSettings(port=rpc_port),
-            peers=PeerSettings(port=self.peer_ports[country]),
+            peers=PeerSettings(host=self.hosts.address(self.index[country]), port=self.peer_ports[country]),
             **others,  # type: ignore[arg-type]
         )
 
