@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+from e2e.disks import DiskUnavailable, SmallDisk, small_disk
 from e2e.trial import DEADLINE_S, Trial, free_ports, save_passphrase, wait_until
 from eth_account import Account
 from founding.founders import PASSPHRASE, make_home
@@ -66,8 +66,12 @@ def change_settings(home: Home, **changes: object) -> None:
 
 
 def fails_to_start(home: Home) -> tuple[int, str]:
-    """Start a node that is expected to end by itself; return its exit code and what it said."""
+    """Start a node that is expected to end by itself; return its exit code and why it ended, as it said.
+
+    A node that runs on the same home writes to the same log meanwhile.
+    """
     process = NodeProcess(home.path)
+    before = process.log.stat().st_size if process.log.exists() else 0
     process.start()
     try:
         wait_until(lambda: not process.is_running(), f"the node in {home.path} ends")
@@ -75,10 +79,10 @@ def fails_to_start(home: Home) -> tuple[int, str]:
         process.kill()
     code = process.exit_code()
     assert code is not None
-    said = process.log.read_text()
+    said = process.log.read_text()[before:]
     assert "Traceback" not in said
     assert "fault in cocket" not in said
-    return code, said.strip().splitlines()[-1]
+    return code, next(line for line in said.splitlines() if line.startswith("cocket: "))
 
 
 # -- refused starts ----------------------------------------------------------------------------------------------------
@@ -257,30 +261,25 @@ def test_a_signal_ends_it_within_seconds(node: NodeProcess, number: signal.Signa
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """Give a disk of few megabytes, or skip where none can be mounted."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    options = f"size={DISK_BYTES}"
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], capture_output=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.decode().strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "--lazy", path], check=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disk(tmp_path / "disk", DISK_BYTES))
+        except DiskUnavailable as error:
+            pytest.skip(str(error))
+        yield disk
 
 
-def test_a_full_disk_stops_it_and_room_brings_it_back(lone: Trial, small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_stops_it_and_room_brings_it_back(lone: Trial, disk: SmallDisk, tmp_path: Path) -> None:
     home = copy_home(lone, tmp_path / "home")
-    home.data.symlink_to(small_disk)
+    home.data.symlink_to(disk.path)
     process = NodeProcess(home.path)
-    filler = small_disk / "filler"
     try:
         process.start()
         process.wait_ready(DEADLINE_S)
         wait_until(lambda: (process.height() or 0) >= 2, "blocks on the small disk")
-        fill(filler)
+        disk.fill()
         wait_until(lambda: not process.is_running(), "the node stops")
         assert process.exit_code() == FAILED
         said = process.log.read_text()
@@ -289,8 +288,8 @@ def test_a_full_disk_stops_it_and_room_brings_it_back(lone: Trial, small_disk: P
         # Without room it does not start, and says why.
         code, last = fails_to_start(home)
         assert code == FAILED
-        assert str(home.data) in last or str(small_disk) in last
-        filler.unlink()
+        assert str(home.data) in last or str(disk.path) in last
+        disk.make_room()
         process.start()
         process.wait_ready(DEADLINE_S)
         height = process.height()
@@ -299,13 +298,3 @@ def test_a_full_disk_stops_it_and_room_brings_it_back(lone: Trial, small_disk: P
         wait_until(lambda: (process.height() or 0) >= height + 2, "blocks go on")
     finally:
         process.kill()
-
-
-def fill(path: Path) -> None:
-    """Leave no byte on the disk of a file."""
-    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1 << 16))
-    with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
-        while True:
-            file.write(bytes(1))
