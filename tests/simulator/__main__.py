@@ -1,9 +1,11 @@
-"""Replay clusters from seeds, or plant bugs and see which seed finds them.
+"""Replay clusters from seeds, plant bugs and see which seed finds them, or soak real nodes.
 
     python -m simulator --seeds 2000 --json        play so many stories
     python -m simulator --seed 42                  one again
     python -m simulator --mutant all --json        plant each bug and say which seed found it
     python -m simulator --mutant "resend missing"  one bug
+    python -m simulator --soak 10m                 four real nodes through real faults, for so long
+    python -m simulator --kills 10                 four real nodes killed at once under load, so often
 
 Exit code 0 when all held, 1 on a violation, a stall or a bug that nobody found; the seed to replay is printed.
 ``heights_per_s`` is per second of processor time: one core, whatever else the machine does.
@@ -38,7 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mutant", metavar="NAME", help="plant this bug first; `all` for each in turn, `list` to see")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    parser.add_argument("--soak", metavar="DURATION", help="run four real nodes through faults for so long, as 10m")
+    parser.add_argument("--kills", metavar="TIMES", help="kill four real nodes at once under load, so many times")
     options = parser.parse_args(arguments)
+    if options.soak is not None or options.kills is not None:
+        from e2e import soak
+
+        what = [options.soak] if options.soak is not None else ["--kills", options.kills]
+        return int(soak.main([*what, *(["--json"] if options.json else [])]))
     if options.mutant is not None:
         return hunt(options)
     count = 100 if options.seeds is None else options.seeds
