@@ -44,8 +44,8 @@ def test_operators_drop_a_validator_and_take_it_back(voting: Trial) -> None:
     voting.wait_height(HANDOVER + 1)
     for is_add, countries in ((False, COUNTRIES[:3]), (True, COUNTRIES)):
         for country in COUNTRIES[:3]:
-            assert voting[country].ask("qbft_proposeValidatorVote", dropped, is_add) is True
-        assert voting["KE"].ask("qbft_getPendingVotes") == {dropped: is_add}
+            assert voting[country].ask("qbft_proposeValidatorVote", dropped, is_add, timeout_s=30.0) is True
+        wait_until(lambda kept={dropped: is_add}: voting["KE"].ask("qbft_getPendingVotes") == kept, "KE's vote")  # type: ignore[misc]
         wait_for_validators(voting, countries)
         voting.wait_blocks(2)
     for height in range(1, min(voting.heights()) + 1):
@@ -53,5 +53,5 @@ def test_operators_drop_a_validator_and_take_it_back(voting: Trial) -> None:
     # A restart begins with the rules of the height that it is at, and has forgotten the operator's votes.
     voting["KE"].kill()
     voting.start("KE")
-    assert voting["KE"].ask("qbft_getPendingVotes") == {}
+    wait_until(lambda: voting["KE"].ask("qbft_getPendingVotes") == {}, "KE answers, without votes")
     voting.wait_blocks(2)
