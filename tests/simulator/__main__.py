@@ -8,7 +8,7 @@
     python -m simulator --kills 10                 four real nodes killed at once under load, so often
 
 Exit code 0 when all held, 1 on a violation, a stall or a bug that nobody found; the seed to replay is printed.
-``heights_per_s`` is per second of processor time: one core, whatever else the machine does.
+``heights_per_s``, by the number of validators, is per second of processor time: one core, whatever else runs.
 """
 
 import argparse
@@ -62,18 +62,23 @@ def judge(seeds: Iterable[int], jobs: int, *, as_json: bool, is_one: bool) -> in
     """Play the seeds and sum them up."""
     seeds = list(seeds)
     started = said = time.perf_counter()
-    cpu_seconds = 0.0
+    cpu_seconds: Counter[int] = Counter()
+    heights: Counter[int] = Counter()
     outcomes: list[Outcome] = []
     for outcome, cpu_s in _spread(_timed, seeds, jobs):
         outcomes.append(outcome)
-        cpu_seconds += cpu_s
+        cpu_seconds[outcome.validators] += cpu_s
+        heights[outcome.validators] += outcome.heights
         report(outcome, is_quiet=as_json and not is_one)
         if time.perf_counter() - said > PROGRESS_S:
             said = time.perf_counter()
             print(f"{len(outcomes)} of {len(seeds)} seeds", file=sys.stderr, flush=True)
     summary = summarize(outcomes) | {
         "seconds": round(time.perf_counter() - started, 1),
-        "heights_per_s": round(sum(outcome.heights for outcome in outcomes) / max(cpu_seconds, 1e-9), 1),
+        "heights_per_s": {
+            validators: round(heights[validators] / max(cpu_seconds[validators], 1e-9), 1)
+            for validators in sorted(heights)
+        },
     }
     if as_json:
         print(json.dumps(summary))
