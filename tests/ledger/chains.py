@@ -3,7 +3,7 @@
 Everything is real but the clock: keys, signatures, seals, execution and roots.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from evm.assembler import assemble, return_top
@@ -175,8 +175,15 @@ class FakeClock:
         return self.now_s
 
 
-def make_genesis(spec: Spec, validators: Sequence[bytes], users: Sequence[User], fork: Fork, gas_limit: int) -> Genesis:
-    """Return a genesis with the small contracts, the board filled with validators and permissions."""
+def make_genesis(
+    spec: Spec,
+    validators: Sequence[bytes],
+    users: Sequence[User],
+    fork: Fork,
+    gas_limit: int,
+    more: Mapping[bytes, AllocAccount] | None = None,
+) -> Genesis:
+    """Return a genesis with the small contracts, the board filled with validators and permissions, and ``more``."""
     board = {0: len(validators)} | {n: int.from_bytes(address, "big") for n, address in enumerate(validators, 1)}
     board |= {int.from_bytes(user.address, "big"): 3 for user in users}
     alloc = {
@@ -184,6 +191,7 @@ def make_genesis(spec: Spec, validators: Sequence[bytes], users: Sequence[User],
         RECORDER: AllocAccount(0, 1, RECORDER_CODE, {}),
         SPINNER: AllocAccount(0, 1, SPINNER_CODE, {}),
     } | {user.address: AllocAccount(ETHER, 0, b"", {}) for user in users}
+    alloc |= more or {}
     root, _, _ = genesis_state(alloc)
     header_validators = () if spec.validator_contract is not None else tuple(validators)
     header = Header(

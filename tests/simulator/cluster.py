@@ -203,6 +203,10 @@ class Cluster:
     def is_honest(self, address: bytes) -> bool:
         return address not in self._dishonest
 
+    def distrust(self, address: bytes) -> None:
+        """From now on take this one for an adversary: what is said in its name need not be what its machine signed."""
+        self._dishonest = (*self._dishonest, address)
+
     def _note_given(self, target: Machine, code: int, payload: bytes) -> None:
         try:
             message = decode(code, payload)

@@ -1,5 +1,7 @@
 """The node's own ledger, builder and importer under a simulated machine: real transactions, execution and roots."""
 
+from collections.abc import Mapping
+
 from ledger.chains import CHAIN_ID, RECORDER, FakeClock, User, make_genesis, set_slot
 from simulator.keys import KEYS
 from simulator.players import players
@@ -11,16 +13,23 @@ from cocket.node.chain.importer import Importer
 from cocket.node.chain.ledger import ExecutedBlock, Ledger
 from cocket.node.chain.permission import PermissionRule
 from cocket.node.chain.pool import Pool
-from cocket.node.chain.rules import Fork, Spec
-from cocket.node.chain.spec import Genesis
+from cocket.node.chain.rules import Fork, Permission, Spec
+from cocket.node.chain.spec import AllocAccount, Genesis
 from cocket.node.store.memory import MemoryStore
 
 GAS_LIMIT = 10_000_000
 BUILD_BUDGET_S = 1_000.0
 
 
-def trial_genesis(count: int, users: list[User], contract: bytes | None) -> Genesis:
-    """Return a genesis whose validators are the cluster's; by contract, or by its header."""
+def trial_genesis(
+    count: int,
+    users: list[User],
+    contract: bytes | None,
+    *,
+    more: Mapping[bytes, AllocAccount] | None = None,
+    permission: Permission | None = None,
+) -> Genesis:
+    """Return a genesis whose validators are the cluster's; by contract, or by its header; with ``more`` accounts."""
     spec = Spec(
         chain_id=CHAIN_ID,
         london_block=0,
@@ -28,11 +37,11 @@ def trial_genesis(count: int, users: list[User], contract: bytes | None) -> Gene
         cancun_time=0,
         zero_base_fee=True,
         validator_contract=contract,
-        permission=None,
+        permission=permission,
     )
     validators = tuple([player.address for player in players(count)])
     assert len(validators) <= len(KEYS)
-    return make_genesis(spec, validators, users, Fork.CANCUN, GAS_LIMIT)
+    return make_genesis(spec, validators, users, Fork.CANCUN, GAS_LIMIT, more)
 
 
 class LedgerChain:
