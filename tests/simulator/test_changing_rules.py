@@ -55,6 +55,71 @@ def cluster_of(seed: int) -> Cluster:
     return cluster
 
 
+MODES = {1: 0, 5: 3, 10: 0}
+"""A contract, then headers that begin with three validators, then the contract again."""
+
+
+def cluster_by_contract(seed: int) -> Cluster:
+    """Return a cluster whose board names four, gives way to headers with three, and names the last two in the end.
+
+    The board is told so while nobody asks it.
+    """
+    genesis = trial_genesis(4, [User("one")], BOARD)
+    rules = genesis.spec.rules_at(0)
+    transitions = (
+        Transition(5, replace(rules, validator_contract=None), addresses(3)),
+        Transition(10, rules),
+    )
+    genesis = replace(genesis, spec=replace(genesis.spec, transitions=transitions))
+    sets = {1: addresses(4), 5: addresses(3), 10: addresses(2)}
+    cluster = Cluster(
+        seed,
+        chain_for=lambda _: LedgerChain(genesis),
+        validators_at=lambda height: sets[max(start for start in sets if start <= height)],
+    )
+    cluster.start_all()
+    return cluster
+
+
+def tell_the_board(cluster: Cluster, count: int) -> None:
+    raw = User("one").sign(BOARD, set_slot(0, count))
+    for machine in cluster.machines:
+        assert isinstance(machine.chain, LedgerChain)
+        machine.chain.pool.add(raw)
+
+
+def test_from_a_contract_to_headers_and_back_to_the_contract() -> None:
+    cluster = cluster_by_contract(1)
+    assert cluster.run(lambda: cluster.lowest >= 6, 60_000)
+    tell_the_board(cluster, 2)
+    assert cluster.run(lambda: cluster.lowest >= 14, 60_000)
+    headers = headers_of(cluster, 3)
+    listed = [len(decode_extra_data(header.extra_data).validators) for header in headers]
+    assert listed[1:] == [at(MODES, height) for height in range(1, len(headers))]
+    chain = cluster.machines[3].chain
+    named = [len(chain.validators_after(header)) for header in headers[:14]]
+    assert named == [4] * 4 + [3] * 5 + [2] * 5, "what the board says counts from block 10 on, not before"
+    assert {header.coinbase for header in headers[10:]} == set(addresses(2))
+    assert cluster.signatures.round_max == 0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_restart_at_each_height_keeps_the_mode(seed: int) -> None:
+    cluster = cluster_by_contract(seed)
+    for height in range(1, 13):
+        if height == 6:
+            tell_the_board(cluster, 2)
+        assert cluster.run(lambda height=height: cluster.lowest >= height, 60_000)  # type: ignore[misc]
+        machine = cluster.machines[(height + seed) % 4]
+        machine.crash()
+        cluster.start(machine)
+    assert all(machine.life == 4 for machine in cluster.machines)
+    chains = [headers_of(cluster, index) for index in range(4)]
+    for height in range(1, 13):
+        assert len({block_hash(headers[height]) for headers in chains}) == 1
+        assert len(decode_extra_data(chains[0][height].extra_data).validators) == at(MODES, height)
+
+
 def headers_of(cluster: Cluster, index: int) -> list[Header]:
     chain = cluster.machines[index].chain
     assert isinstance(chain, LedgerChain)
