@@ -108,6 +108,18 @@ class Neighbours:
         """Return how far catching up is."""
         return self._follower.status()
 
+    def claims(self) -> tuple[int, ...]:
+        """Return the height that each peer claims, of those who have said."""
+        return self._follower.claims()
+
+    def unknown(self) -> int:
+        """Return how many peers are still to say their height."""
+        return self._follower.unknown()
+
+    def header_at(self, number: int) -> Header | None:
+        """Return the unverified header of a height above our head, if it is at hand."""
+        return self._follower.header_at(number)
+
     def likely_highest(self, faults_max: int) -> int:
         """Return the greatest height that honest peers claim even if ``faults_max`` of all peers lie."""
         claims = sorted(self._follower.claims(), reverse=True)

@@ -18,6 +18,8 @@ from cocket.node.errors import InvalidBlock, NodeFault, Refused
 from cocket.node.validator import Validator
 from cocket.node.worker import BlockWorker
 
+ASK_AGAIN_S = 0.05  # a timer held back asks so often whether it may fire
+
 
 class WallClock:
     """The machine's wall clock."""
@@ -28,11 +30,20 @@ class WallClock:
 
 
 class LoopTimers:
-    """One loop timer of each kind; a new one replaces the old. ``fire`` is the validator's ``on_timer``."""
+    """One loop timer of each kind; a new one replaces the old. ``fire`` is the validator's ``on_timer``.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, fire: Callable[[Timer, int, int], None]) -> None:
+    Those that begin a height or end a round wait on while ``is_early`` says of their height that we lag behind.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        fire: Callable[[Timer, int, int], None],
+        is_early: Callable[[int], bool] = lambda _: False,
+    ) -> None:
         self._loop = loop
         self._fire = fire
+        self._is_early = is_early
         self._handles: dict[Timer, asyncio.TimerHandle] = {}
 
     def start_block_timer(self, height: int, at_s: int) -> None:
@@ -53,7 +64,13 @@ class LoopTimers:
         previous = self._handles.get(timer)
         if previous is not None:
             previous.cancel()
-        self._handles[timer] = self._loop.call_later(after_s, self._fire, timer, height, round_number)
+        self._handles[timer] = self._loop.call_later(after_s, self._upon_due, timer, height, round_number)
+
+    def _upon_due(self, timer: Timer, height: int, round_number: int) -> None:
+        if timer in (Timer.BLOCK, Timer.ROUND) and self._is_early(height):
+            self._start(timer, height, round_number, ASK_AGAIN_S)
+        else:
+            self._fire(timer, height, round_number)
 
 
 class LedgerExecutor:

@@ -36,6 +36,7 @@ from cocket.node.errors import InvalidBlock, NodeFault, PeerError, Refused
 from cocket.node.evidence import EvidenceBook, evidence_of
 from cocket.node.facts import NodeFacts, client_version
 from cocket.node.genesis_file import read_genesis
+from cocket.node.joining import is_old
 from cocket.node.keystore import load_key, read_passphrase
 from cocket.node.log import Log, open_log
 from cocket.node.metrics import Figures, Metrics, PeerLoad
@@ -45,6 +46,7 @@ from cocket.node.protocols import eth, istanbul
 from cocket.node.roster import Roster, read_roster
 from cocket.node.rpc.gateway import RpcGateway
 from cocket.node.signer import KeySigner, Signer
+from cocket.node.standing import Standing
 from cocket.node.store.home import DataFolder
 from cocket.node.store.journal import SigningJournal
 from cocket.node.store.level import LevelStore
@@ -54,6 +56,8 @@ from cocket.node.worker import BlockWorker
 
 BUILD_SHARE = 0.25  # of the base round timeout: the proposer's time to make a block
 HOLD_OFF_S = 30.0  # a peer that broke the protocol is not let in again for so long
+SYNC_EVERY = 64  # blocks caught up with for each fsync of the chain; a crash costs that many, which peers have
+PROGRESS_S = 5.0  # between two lines that say how far catching up is
 STALL_REMINDER_S = 60.0  # at most so long between two lines that say that no block comes
 USELESS_HOLD_OFF_S = 5.0  # nor one that claims what it does not serve
 
@@ -103,6 +107,8 @@ class Node:
         self._timers: LoopTimers | None = None
         self._static = static
         self._neighbours = Neighbours(self.ledger, self.pool, self)
+        self._standing = Standing(self.ledger, self._neighbours, self._loop.time())
+        self._progress_at_s = 0.0
         self._voters = Voters(
             lambda address: self._duty().on_peer_connected(address),
             lambda address: self._duty().on_peer_disconnected(address),
@@ -142,7 +148,11 @@ class Node:
     def _make_validator(self, signer: Signer, builder: Builder, is_journal_trusted: bool) -> Validator:
         spec = self.ledger.genesis.spec
         self._journal = SigningJournal(self._folder.journal, self.ledger.genesis.hash, signer.address)
-        self._timers = LoopTimers(self._loop, lambda timer, height, turn: self._duty().on_timer(timer, height, turn))
+        self._timers = LoopTimers(
+            self._loop,
+            lambda timer, height, turn: self._duty().on_timer(timer, height, turn),
+            lambda height: self._standing.is_early(height, len(self._duty().state.validators), self._loop.time()),
+        )
         executor = LedgerExecutor(
             self._worker,
             self.ledger,
@@ -287,15 +297,37 @@ class Node:
 
         self._worker.run(lambda: self._importer.import_block(block), done)
 
+    def sync(self) -> None:
+        """Put every block on the disk (``Validator``'s port)."""
+        self.ledger.sync()
+
     def import_block(self, block: Block, block_hash: bytes) -> None:
-        """Store a block that a peer brought, if it is right (``Neighbours``' port)."""
+        """Store a block that a peer brought, if it is right (``Neighbours``' port).
+
+        One caught up with is durable with the ``SYNC_EVERY``-th or the last of its run. A crash takes it only while the
+        next one is known to be final too: then a quorum has it on its disks.
+        """
+        number = block.header.number
+        is_late = is_old(time.time() - block.header.timestamp)
+        is_synced = not is_late or number % SYNC_EVERY == 0
+        if is_synced:
+            self._sync_journal()
+
+        def stored(_nothing: None = None, error: BaseException | None = None) -> None:
+            if error is not None:
+                raise error
+            if is_late:
+                self._standing.upon_old_block(self._loop.time())
+            self._upon_head(block.header, is_late=is_late)
+            self._neighbours.upon_imported(block_hash, block.header)
 
         def done(header: Header | None, error: BaseException | None) -> None:
             match error:
+                case None if self.ledger.is_durable or self._standing.is_decided(number + 1):
+                    stored()
                 case None:
-                    assert header is not None
-                    self._upon_head(header)
-                    self._neighbours.upon_imported(block_hash, header)
+                    self._sync_journal()
+                    self._worker.run(self.ledger.sync, stored)
                 case UnknownParent() | Refused():
                     self._log.warning("import postponed", height=block.header.number, reason=str(error))
                     self._neighbours.upon_postponed(block_hash)
@@ -308,12 +340,17 @@ class Node:
                     raise NodeFault(f"block {block.header.number} does not import: {error!r}") from error
 
         # Without the clock rule: what a quorum has sealed is final, however slow our own clock is.
-        self._worker.run(lambda: self._importer.import_block(block), done)
+        self._worker.run(lambda: self._importer.import_block(block, sync=is_synced), done)
+
+    def _sync_journal(self) -> None:
+        """Have the journal not look lost beside a block that is about to be durable."""
+        if self._validator is not None:
+            self._validator.sync_journal()
 
     def _settle(self, executed: ExecutedBlock) -> None:
         self.pool.on_block(executed.transactions)
 
-    def _upon_head(self, header: Header) -> None:
+    def _upon_head(self, header: Header, *, is_late: bool = False) -> None:
         """Tell everybody of a new head, once: consensus first, and whoever fails keeps no other from hearing."""
         head = self.ledger.head
         if header.number <= self._told or header.number != head.number:
@@ -321,16 +358,19 @@ class Node:
         self._told = header.number
         self._watch_for_stall()
         head_hash = self.ledger.head_hash
-        self._log.info(
-            "block",
-            height=header.number,
-            hash=_short(head_hash),
-            round=round_of(header),
-            gas=header.gas_used,
-            pool=sum(self.pool.status()),
-            peers=len(self._network.sessions),
-            behind=max(0, self._facts.highest() - header.number),
-        )
+        if is_late:
+            self._tell_progress(header)
+        else:
+            self._log.info(
+                "block",
+                height=header.number,
+                hash=_short(head_hash),
+                round=round_of(header),
+                gas=header.gas_used,
+                pool=sum(self.pool.status()),
+                peers=len(self._network.sessions),
+                behind=max(0, self._facts.highest() - header.number),
+            )
         if self._validator is not None:
             try:
                 self._validator.on_new_head(header, self.ledger.validators_after(header))
@@ -339,6 +379,22 @@ class Node:
         self._refresh_roster()
         self._neighbours.upon_head(header, head_hash)
         self._rpc.on_block(header)
+
+    def _tell_progress(self, header: Header) -> None:
+        """Say once in a while how far catching up is."""
+        now_s = self._loop.time()
+        if now_s < self._progress_at_s:
+            return
+        self._progress_at_s = now_s + PROGRESS_S
+        highest = self._facts.highest()
+        self._log.info(
+            "catching up",
+            height=header.number,
+            highest=highest,
+            behind=max(0, highest - header.number),
+            made=_utc(header.timestamp),
+            peers=len(self._network.sessions),
+        )
 
     def _watch_for_stall(self) -> None:
         """Begin to wait for the next block; an operator hears when it does not come."""
@@ -541,6 +597,10 @@ def _run(main: Coroutine[object, object, None]) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
+
+
+def _utc(timestamp: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(timestamp))
 
 
 def _short(hash_: bytes) -> str:

@@ -16,6 +16,8 @@ it the same ports. One thread drives it. How to:
 5. ``Chain.commit(block)`` stores the sealed block, executing it first when nobody did (after a restart), and announces
    it by eth NewBlock. When it is the head (within the call or later), call ``on_new_head(header, validators)``.
    Call that for each imported block too, whoever brought it. ``validators`` are those of the next height, ascending.
+   Before an imported block is made durable, call ``sync_journal()``. That may be later than the import only if the next
+   block is known to be final too; ``Chain.sync`` makes it so.
 6. ``Observer.peer_behind(address, height)``: announce our head to that peer. ``peer_ahead(address, height)``: that peer
    can serve blocks up to there.
 
@@ -75,9 +77,6 @@ JOURNAL_BYTES_MAX: Final = 128 * 1024 * 1024
 """One height may fill the journal so far before it is written anew with what still counts."""
 WATCH_SLACK_S: Final = 5
 """A block proposed before our start has a timestamp of at most the start and the clocks' tolerance."""
-
-RECENT_MS: Final = 60_000
-"""A head older than this is caught up with, not decided now."""
 
 
 class Validator:
@@ -199,6 +198,10 @@ class Validator:
         """Say that this sealed header is the head now, and who validates the next height (ascending)."""
         self._feed(NewHead(header, validators, self._clock.now_ms()))
 
+    def sync_journal(self) -> None:
+        """Make the journal's height durable: before blocks of it are, lest it look lost beside them."""
+        self._journal.sync()
+
     def on_peer_connected(self, address: bytes) -> None:
         """Say that the peer of this address can be sent to."""
         self._feed(PeerConnected(address))
@@ -240,7 +243,7 @@ class Validator:
                 before = self.state
                 self._state, effects = qbft.step(before, event)
                 if self._state.parent is not before.parent:
-                    self._begin_height(before)
+                    self._begin_height()
                 self._perform_all(effects)
         except BaseException as error:
             # The state has gone ahead of what was performed: going on could break the order that safety rests on.
@@ -257,16 +260,14 @@ class Validator:
             self._events.extendleft([MessageReceived(message, None, now_ms) for message in reversed(self._own)])
             self._own.clear()
 
-    def _begin_height(self, before: State) -> None:
+    def _begin_height(self) -> None:
         """Tell the journal, also while we validate nothing: one that lags behind the chain looks lost after a restart.
 
-        A height that we signed nothing for needs its own fsync, but not while catching up with old blocks.
+        It is durable with the first vote, or before the block when there is none.
         """
-        state = self.state
         self._votes.clear()
-        if state.watch is None:
-            is_recent = self._clock.now_ms() - state.parent.timestamp * 1000 < RECENT_MS
-            self._journal.start_height(state.height, sync=is_recent and not before.signed)
+        if self.state.watch is None:
+            self._journal.start_height(self.state.height)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -302,7 +303,11 @@ class Validator:
                 self._observer.equivocated(effect.first, effect.second)
 
     def _sign(self, effect: Sign) -> None:
-        """Sign, make durable, send: strictly in this order; the messages come back before any other event."""
+        """Sign, make durable, send: strictly in this order; the messages come back before any other event.
+
+        The blocks below go to the disk before the vote: a chain that a power cut throws back behind its own votes would
+        have to watch until others decide without it.
+        """
         messages: list[Message] = []
         for draft in effect.drafts:
             message = sign_draft(draft, self._signer.address, self._signer.sign_digest, self._shape)
@@ -314,6 +319,7 @@ class Validator:
         records = [encode_message_record(message) for message in messages]
         if effect.certificate is not None:
             records.insert(0, encode_certificate_record(messages[0].height, effect.certificate))
+        self._chain.sync()
         if self._journal.size_bytes > JOURNAL_BYTES_MAX:
             self._journal.replace(self.state.height, *self._records_that_count(), *records)
         else:

@@ -47,6 +47,10 @@ class Journal(Protocol):
         """Begin a height; with ``sync`` durable on return, else with the next append."""
         ...
 
+    def sync(self) -> None:
+        """Make what was begun without ``sync`` durable on return."""
+        ...
+
     def replace(self, height: int, *records: bytes) -> None:
         """Put these records in place of everything, durably."""
         ...
@@ -97,6 +101,10 @@ class Chain(Protocol):
 
     def commit(self, block: Block) -> None:
         """Store a sealed block as the head; ends in on_new_head."""
+        ...
+
+    def sync(self) -> None:
+        """Make every block stored so far durable before returning; nothing when they are."""
         ...
 
 

@@ -86,6 +86,12 @@ class Ledger:
         else:
             schema.open_meta(store, genesis.hash, validator)
         self._head = self._load_head()
+        self._durable = -1  # what an earlier process left may be with the operating system only
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether every block is on the disk."""
+        return self._durable == self.head.number
 
     @property
     def head(self) -> Header:
@@ -247,10 +253,15 @@ class Ledger:
         puts += [(schema.node_key(hash_), node) for hash_, node in executed.nodes.items()]
         self._store.write(puts, deletes, sync=sync)
         self._head = _Head(sealed, executed.hash, self._store.snapshot())
+        if sync:
+            self._durable = sealed.number
 
     def sync(self) -> None:
-        """Put every block committed without ``sync`` on the disk."""
-        self._store.write((), sync=True)
+        """Put every block committed without ``sync`` on the disk; nothing when all are."""
+        number = self.head.number  # what another thread commits meanwhile is not promised
+        if self._durable < number:
+            self._store.write((), sync=True)
+            self._durable = max(self._durable, number)
 
     def close(self) -> None:
         """Close the store."""

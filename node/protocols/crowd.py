@@ -107,6 +107,10 @@ class Crowd:
         """Return how far the peers claim to be, of those who have said."""
         return [peer.height for peer in self._peers.values() if peer.height >= 0]
 
+    def unknown(self) -> int:
+        """Return how many peers have not said yet how far they are."""
+        return sum(peer.head_hash is not None for peer in self._peers.values())
+
     def overdue(self, now_s: float) -> list[FollowedPeer]:
         """Return the peers whose answer should have been here."""
         return [p for p in self._peers.values() if p.asked is not None and p.asked.deadline_s <= now_s]

@@ -147,6 +147,14 @@ class Follower:
         """Return the height that each peer claims: unverified."""
         return tuple(self._crowd.heights())
 
+    def unknown(self) -> int:
+        """Return how many peers are still to say how far they are."""
+        return self._crowd.unknown()
+
+    def header_at(self, number: int) -> Header | None:
+        """Return the unverified header of a height above our head, linked to it, if it is at hand."""
+        return self._look_ahead.header_at(number)
+
     # -- what happens ------------------------------------------------------------------------------------------------
 
     def upon_joined(self, node_id: bytes, status: Status, now_s: float) -> list[Effect]:

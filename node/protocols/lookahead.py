@@ -104,6 +104,11 @@ class LookAhead:
         """The highest block known to link."""
         return self._slots[-1] if self._slots else None
 
+    def header_at(self, number: int) -> Header | None:
+        """Return the header of a height, if it is here."""
+        index = number - self._slots[0].header.number if self._slots else -1
+        return self._slots[index].header if 0 <= index < len(self._slots) else None
+
     def append(self, header: Header, hash_: bytes, source: bytes, body: Body | None = None) -> None:
         """Add the block after the last; one without transactions needs no body from anybody."""
         if body is None and header.transactions_root == EMPTY_ROOT:

@@ -108,6 +108,11 @@ class SigningJournal:
         self.height = height
         self._records.clear()
 
+    def sync(self) -> None:
+        """Make the height that was started last durable; nothing when it is."""
+        if self._synced < self._size:
+            self._write(b"", sync=True)
+
     def replace(self, height: int, *records: bytes) -> None:
         """Put ``records`` in place of everything: for an open height that went through very many rounds."""
         self._check_height(height)

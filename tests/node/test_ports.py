@@ -11,8 +11,9 @@ from ledger.faults import CURSED_SLOT, FaultyLedger
 from cocket.node.chain.block import Block
 from cocket.node.chain.builder import Builder
 from cocket.node.chain.importer import Importer
+from cocket.node.consensus.effects import Timer
 from cocket.node.errors import NodeFault
-from cocket.node.ports import LedgerExecutor
+from cocket.node.ports import ASK_AGAIN_S, LedgerExecutor, LoopTimers
 from cocket.node.worker import BlockWorker
 
 
@@ -182,3 +183,96 @@ def test_a_build_on_a_head_that_moved_answers_with_nothing() -> None:
         assert listener.errors == []
 
     run(chain, test)
+
+
+# --- timers -------------------------------------------------------------------------------------------------------
+
+
+class FakeLoop:
+    """A loop whose time passes only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self._handles: list[FakeHandle] = []
+
+    def call_later(self, after_s: float, callback: Callable[..., None], *arguments: object) -> "FakeHandle":
+        handle = FakeHandle(self.now_s + after_s, callback, arguments)
+        self._handles.append(handle)
+        return handle
+
+    def pass_time(self, seconds: float) -> None:
+        self.now_s += seconds
+        for handle in [handle for handle in self._handles if handle.at_s <= self.now_s]:
+            self._handles.remove(handle)
+            if not handle.is_cancelled:
+                handle.callback(*handle.arguments)
+
+
+class FakeHandle:
+    def __init__(self, at_s: float, callback: Callable[..., None], arguments: tuple[object, ...]) -> None:
+        self.at_s, self.callback, self.arguments = at_s, callback, arguments
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+class Alarm:
+    """Timers, what they fired, and the heights said to be early."""
+
+    def __init__(self) -> None:
+        self.loop = FakeLoop()
+        self.early: set[int] = set()
+        self.fired: list[tuple[Timer, int, int]] = []
+        self.timers = LoopTimers(self.loop, self._fire, self.early.__contains__)  # type: ignore[arg-type]
+
+    def _fire(self, timer: Timer, height: int, round_number: int) -> None:
+        self.fired.append((timer, height, round_number))
+
+
+def test_a_height_is_opened_and_a_round_left_only_when_it_is_not_early() -> None:
+    alarm = Alarm()
+    alarm.early.add(7)
+    alarm.timers.start_block_timer(7, 0)
+    alarm.timers.start_timer(Timer.ROUND, 7, 3, 0)
+    for _ in range(3):
+        alarm.loop.pass_time(ASK_AGAIN_S)
+    assert alarm.fired == []
+    alarm.early.clear()
+    alarm.loop.pass_time(ASK_AGAIN_S)
+    assert sorted(alarm.fired, key=str) == [(Timer.BLOCK, 7, 0), (Timer.ROUND, 7, 3)]
+    alarm.loop.pass_time(1)
+    assert len(alarm.fired) == 2
+
+
+def test_a_height_that_begins_takes_the_place_of_one_held_back() -> None:
+    alarm = Alarm()
+    alarm.early.add(7)
+    alarm.timers.start_block_timer(7, 0)
+    alarm.loop.pass_time(ASK_AGAIN_S)
+    alarm.timers.start_block_timer(8, 0)
+    alarm.early.clear()
+    alarm.loop.pass_time(1)
+    assert alarm.fired == [(Timer.BLOCK, 8, 0)]
+
+
+def test_what_is_said_again_and_what_waits_for_a_clock_is_not_held_back() -> None:
+    alarm = Alarm()
+    alarm.early.add(7)
+    alarm.timers.start_timer(Timer.RESEND, 7, 0, 1_000)
+    alarm.timers.start_timer(Timer.EARLY, 7, 0, 1_000)
+    alarm.loop.pass_time(0.9)
+    assert alarm.fired == []
+    alarm.loop.pass_time(0.2)
+    assert [timer for timer, _, _ in alarm.fired] == [Timer.RESEND, Timer.EARLY]
+
+
+def test_a_timer_held_back_is_cancelled_with_the_others() -> None:
+    alarm = Alarm()
+    alarm.early.add(7)
+    alarm.timers.start_block_timer(7, 0)
+    alarm.loop.pass_time(ASK_AGAIN_S)
+    alarm.timers.cancel_all()
+    alarm.early.clear()
+    alarm.loop.pass_time(1)
+    assert alarm.fired == []

@@ -21,7 +21,7 @@ def test_proposal_and_prepare_are_durable_together_and_then_sent() -> None:
     desk.take()
     desk.validator.on_built(1, 0, child(GENESIS, A.address))
     assert desk.take() == [
-        "sync",
+        *["sync chain", "sync"],
         *["send proposal to b", "send proposal to c", "send proposal to d"],
         *["send prepare to b", "send prepare to c", "send prepare to d"],
     ]
@@ -39,7 +39,7 @@ def test_the_certificate_and_the_commit_are_durable_together_and_then_sent() -> 
     desk.give(C.prepare(block))
     assert desk.take() == [
         *["send prepare to a", "send prepare to d"],  # gossip
-        *["sync", "send commit to a", "send commit to c", "send commit to d"],
+        *["sync chain", "sync", "send commit to a", "send commit to c", "send commit to d"],
     ]
     assert len(desk.journal.records()) == 3
 
@@ -208,10 +208,32 @@ def test_beside_a_chain_restored_from_a_copy_it_watches_up_to_the_journals_heigh
     assert again.journal.height == 6
 
 
+def test_imported_heights_are_durable_when_asked_for() -> None:
+    chain = heads(3)
+    desk = Desk(B)
+    before = desk.disk.sync_count
+    for header in chain:
+        desk.validator.on_new_head(header, ALL)
+    assert desk.disk.sync_count == before
+    desk.validator.sync_journal()
+    desk.validator.sync_journal()
+    assert desk.disk.sync_count == before + 1
+    desk.disk.crash()
+    assert not Desk(B, desk.disk, chain[2]).validator.status().is_watching
+
+
 def test_imported_heights_are_marked_so_that_a_power_cut_is_no_lost_journal() -> None:
+    """The journal goes to the disk before the block, which goes before the head moves."""
     chain = heads(3)
     desk = Desk(B)
     for header in chain:
+        desk.validator.sync_journal()
+        desk.disk.crash()
+        assert not Desk(B, desk.disk, header).validator.status().is_watching
+        desk = Desk(B, desk.disk, header)
+    desk = Desk(B)
+    for header in chain:
+        desk.validator.sync_journal()
         desk.validator.on_new_head(header, ALL)
     desk.disk.crash()
     again = Desk(B, desk.disk, chain[2])
@@ -223,15 +245,15 @@ def test_one_who_validates_nothing_for_a_while_marks_its_heights_too() -> None:
     desk = Desk(B)
     others = tuple([player.address for player in (A, C, D)])
     for header in chain[:3]:
+        desk.validator.sync_journal()
         desk.validator.on_new_head(header, others)
     desk.disk.crash()
     again = Desk(B, desk.disk, chain[2])
     assert not again.validator.status().is_watching
 
 
-def test_old_heights_that_are_caught_up_with_cost_no_sync() -> None:
+def test_heights_that_are_caught_up_with_cost_no_sync() -> None:
     desk = Desk(B)
-    desk.now += 3_600_000
     before = desk.disk.sync_count
     for header in heads(5):
         desk.validator.on_new_head(header, ALL)

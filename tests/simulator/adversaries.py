@@ -393,6 +393,15 @@ class Hoarder(Adversary):
         return (message,) if self.random.random() < 0.4 else ()
 
 
+class Boaster(Adversary):
+    """Claims to be far ahead, and has nothing to show for it."""
+
+    def idle(self) -> None:
+        number = self.chain.head.number + self.random.choice((1, 3, 1_000_000))
+        for address in self.some_peers():
+            self.cluster.transmit(self, address, "status", number, b"")
+
+
 KINDS: Final[dict[str, type[Adversary]]] = {
     "silent proposer": SilentProposer,
     "equivocator": Equivocator,
@@ -409,4 +418,5 @@ KINDS: Final[dict[str, type[Adversary]]] = {
     "slow-block proposer": SlowBlockProposer,
     "flooder": Flooder,
     "hoarder": Hoarder,
+    "boaster": Boaster,
 }

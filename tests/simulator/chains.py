@@ -1,6 +1,7 @@
 """Where a simulated machine's blocks are: real headers, hashes and seals, and an execution that is only a hash.
 
-``StubChain`` is durable as a database with synced batches is: what ``commit`` returned for survives every crash.
+``StubChain`` is durable as the node's database is: what a synced ``commit`` returned for survives every crash, and what
+came before it; blocks committed without ``sync`` are gone.
 """
 
 from collections.abc import Callable
@@ -62,8 +63,11 @@ class Chain(Protocol):
     def validate(self, block: Block, now_s: int) -> None:
         """InvalidBlock unless the unsealed block is valid on our head."""
 
-    def commit(self, block: Block, now_s: int | None) -> None:
+    def commit(self, block: Block, now_s: int | None, *, sync: bool = True) -> None:
         """Store a sealed block that consensus decided or a peer gave; InvalidBlock unless it and its seals hold."""
+
+    def sync(self) -> None:
+        """Make all blocks durable."""
 
 
 class StubChain:
@@ -73,9 +77,13 @@ class StubChain:
         self._validators_at = validators_at
         self._block_period_s = block_period_s
         self._blocks: list[Block] = [Block(genesis_header())]
+        self._durable = 1
 
     def reopen(self) -> None:
-        """Everything here is on the disk."""
+        del self._blocks[self._durable :]
+
+    def sync(self) -> None:
+        self._durable = len(self._blocks)
 
     @property
     def head(self) -> Header:
@@ -119,10 +127,12 @@ class StubChain:
         if header.state_root != _state_root(parent, block.transactions):
             raise InvalidBlock("state root")
 
-    def commit(self, block: Block, now_s: int | None) -> None:
+    def commit(self, block: Block, now_s: int | None, *, sync: bool = True) -> None:
         self.validate(block, block.header.timestamp)
         validate_seals(block.header, self.validators_after(self.head))
         self._blocks.append(block)
+        if sync:
+            self.sync()
 
 
 def _state_root(parent: Header, transactions: tuple[bytes, ...]) -> bytes:

@@ -117,6 +117,9 @@ class Desk:
         self.log.append(f"commit {block.header.number}")
         self.committed.append(block)
 
+    def sync(self) -> None:
+        self.log.append("sync chain")
+
     def peer_ahead(self, address: bytes, height: int) -> None:
         self.log.append(f"{NAMES[address]} ahead at {height}")
 

@@ -81,8 +81,11 @@ class LedgerChain:
     def validate(self, block: Block, now_s: int) -> None:
         self._importer.execute(block, now_s)
 
-    def commit(self, block: Block, now_s: int | None) -> None:
-        self._importer.import_block(block, now_s)
+    def commit(self, block: Block, now_s: int | None, *, sync: bool = True) -> None:
+        self._importer.import_block(block, now_s, sync=sync)
+
+    def sync(self) -> None:
+        self.ledger.sync()
 
     def recorded(self, slot: int) -> int:
         """Return a slot of the recorder at the head."""

@@ -21,7 +21,9 @@ from cocket.node.chain.header import Header
 from cocket.node.consensus import state
 from cocket.node.consensus.effects import Rejected, Timer
 from cocket.node.consensus.messages import Message
+from cocket.node.consensus.validators import quorum
 from cocket.node.errors import InvalidBlock, NodeFault, PeerError
+from cocket.node.joining import Joining, Outlook
 from cocket.node.signer import KeySigner
 from cocket.node.store.disk import DiskFile, FakeDisk
 from cocket.node.store.journal import SigningJournal
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
 JOURNAL = Path("/home/journal")
 GENESIS_HASH = bytes(range(32))
 BLOCKS_SERVED_MAX = 8
+SYNC_EVERY = 4
+"""Blocks caught up with for each sync of the chain; fewer than a node's, for nobody here is long away."""
+LATE_S = 3.0
+"""A block made longer ago is caught up with; less than a node's, for the same reason."""
+ASK_AGAIN_MS = 50
 SLOW_EXECUTION_MS = (300_000, 400_000)
 """How long a slow block takes, if it is not broken off: past every round and every patience."""
 
@@ -164,6 +171,9 @@ class Machine:
         self._timers: dict[Timer, int] = {}
         self._execution: tuple[object, ...] | None = None
         self._asked_at_ms = -1_000_000
+        self._claims: dict[bytes, int] = {}
+        self._joining = Joining(0)
+        self._is_shown = False
         self.validator: Validator
 
     # --- power ---------------------------------------------------------------------------------------------------
@@ -175,6 +185,9 @@ class Machine:
         self._timers.clear()
         self._execution = None
         self._asked_at_ms = -1_000_000
+        self._claims.clear()
+        self._joining = Joining(self.cluster.now_ms / 1000)
+        self._is_shown = self.random.random() < 0.5
         self.guarded(self._start)
 
     def _start(self) -> None:
@@ -278,6 +291,9 @@ class Machine:
         except InvalidBlock as error:
             raise Violation(f"{self.name}: decided what the chain refuses: {error}") from error
 
+    def sync(self) -> None:
+        self.chain.sync()
+
     def peer_ahead(self, address: bytes, height: int) -> None:
         if height > self.chain.head.number:
             self._ask(address)
@@ -295,7 +311,24 @@ class Machine:
 
     def fire(self, life: int, timer: Timer, generation: int, height: int, round_number: int) -> None:
         if self.is_up and life == self.life and self._timers[timer] == generation:
-            self.guarded(self.validator.on_timer, timer, height, round_number)
+            if timer in (Timer.BLOCK, Timer.ROUND) and self._is_early(height):
+                self.start_timer(timer, height, round_number, ASK_AGAIN_MS)
+            else:
+                self.guarded(self.validator.on_timer, timer, height, round_number)
+
+    def _is_early(self, height: int) -> bool:
+        outlook = Outlook(
+            head=self.chain.head.number,
+            claims=tuple(self._claims.values()),
+            unknown=0,
+            is_decided=self._is_decided(height),
+            needed=quorum(len(self.validator.state.validators)) - 1,
+        )
+        return self._joining.is_early(height, outlook, self.cluster.now_ms / 1000)
+
+    def _is_decided(self, height: int) -> bool:
+        """Whether a sealed header of this height is at hand: in some lives always when anybody has one, else never."""
+        return self._is_shown and any(machine.chain.head.number >= height for machine in self.cluster.machines)
 
     def answer(self, life: int, question: tuple[object, ...], block: Block | None) -> None:
         if self.is_up and life == self.life and self._execution == question:
@@ -325,12 +358,15 @@ class Machine:
         self.cluster.transmit(self, address, "status", self.chain.head.number, b"")
 
     def disconnected(self, address: bytes) -> None:
+        self._claims.pop(address, None)
         self.guarded(self.validator.on_peer_disconnected, address)
 
     def receive(self, source: bytes, kind: str, number: int, payload: bytes) -> None:
         self.guarded(self._receive, source, kind, number, payload)
 
     def _receive(self, source: bytes, kind: str, number: int, payload: bytes) -> None:
+        if kind in ("status", "block"):
+            self._claims[source] = max(number, self._claims.get(source, 0))
         match kind:
             case "istanbul":
                 try:
@@ -370,8 +406,15 @@ class Machine:
     def _store(self, block: Block, source: bytes | None) -> None:
         self.fuse.touch()
         self.disk.check()
-        self.chain.commit(block, None)
+        number = block.header.number
+        is_late = source is not None and self.now_ms() / 1000 - block.header.timestamp > LATE_S
+        is_synced = not is_late or number % SYNC_EVERY == 0 or not self._is_decided(number + 1)
+        if is_synced:
+            self.validator.sync_journal()
+        self.chain.commit(block, None, sync=is_synced)
         self.cluster.on_stored(self, block)
+        if is_late:
+            self._joining.upon_old_block(self.cluster.now_ms / 1000)
         self.fuse.touch()
         self.validator.on_new_head(block.header, self.chain.validators_after(block.header))
         encoded = encode_block(block)

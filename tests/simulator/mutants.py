@@ -409,6 +409,13 @@ MUTANTS: Final = (
         "no proposals for minutes",
     ),
     Mutant(
+        "claims of peers are waited for without end",
+        "joining:Joining.is_early",
+        "now_s < self._learning_until_s and",
+        "",
+        "boaster",
+    ),
+    Mutant(
         "a slow execution is not broken off",
         "consensus.rounds:enter_round",
         "if not is_wanted:",

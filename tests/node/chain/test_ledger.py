@@ -355,6 +355,37 @@ def test_block_hashes_reach_back_256_blocks() -> None:
     assert context.block_hash_of(-1) is None
 
 
+def test_blocks_are_made_durable_once_and_by_the_next_synced_one() -> None:
+    store = WatchedStore()
+    chain = Chain(store=store)
+    ledger = chain.ledger
+    chain.importer.import_block(chain.make())
+    store.syncs.clear()
+    assert ledger.is_durable
+    ledger.sync()
+    assert store.syncs == []
+    chain.importer.import_block(chain.make(), sync=False)
+    assert not ledger.is_durable
+    ledger.sync()
+    ledger.sync()
+    assert ledger.is_durable
+    chain.importer.import_block(chain.make(), sync=False)
+    chain.importer.import_block(chain.make())
+    assert ledger.is_durable
+    assert store.syncs == [False, True, False, True]
+
+
+def test_what_an_earlier_process_left_is_made_durable_when_asked_for() -> None:
+    store = WatchedStore()
+    Chain(store=store).extend()
+    ledger = Chain(store=store).ledger
+    store.syncs.clear()
+    assert not ledger.is_durable
+    ledger.sync()
+    assert ledger.is_durable
+    assert store.syncs == [True]
+
+
 def test_a_crash_between_unsynced_blocks_keeps_whole_blocks(tmp_path: Path) -> None:
     """What waits for the next sync is lost with the process, and only whole blocks of it."""
     chain = Chain(store=LevelStore(tmp_path))

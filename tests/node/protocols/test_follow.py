@@ -149,6 +149,26 @@ def silent(peer: Peer, message: GetBlockHeaders | GetBlockBodies) -> None:
     """Never answer."""
 
 
+# -- what can be seen from outside ------------------------------------------------------------------------------------
+
+
+def test_headers_at_hand_are_seen_before_their_blocks_are_imported(line: Line) -> None:
+    play = Play(line).join(Peer("p", line, 700))
+    assert play.follower.unknown() == 1
+    assert play.follower.header_at(1) is None
+    play.is_importing = False
+    play.run()
+    follower = play.follower
+    assert follower.unknown() == 0
+    assert follower.claims() == (700,)
+    assert follower.header_at(1) == line.header(1)
+    assert follower.header_at(192) == line.header(192)
+    assert follower.header_at(0) is None
+    last = follower.status().look_ahead_blocks
+    assert follower.header_at(last) == line.header(last)
+    assert follower.header_at(last + 1) is None
+
+
 # -- the plain way ----------------------------------------------------------------------------------------------------
 
 

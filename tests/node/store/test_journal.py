@@ -259,6 +259,33 @@ def test_a_full_disk_stops_signing_until_a_restart() -> None:
     assert opened(disk).records() == (b"a", b"b")
 
 
+def test_a_height_begun_is_durable_when_asked_for_and_costs_one_fsync() -> None:
+    disk = FakeDisk()
+    journal = opened(disk)
+    journal.sync()
+    before = disk.sync_count
+    journal.start_height(5)
+    journal.start_height(6)
+    journal.sync()
+    journal.sync()
+    assert disk.sync_count - before == 1
+    journal.start_height(7)
+    disk.crash()
+    assert opened(disk).height == 6
+
+
+def test_a_failed_fsync_of_a_height_ends_the_journal() -> None:
+    disk = FakeDisk()
+    journal = opened(disk)
+    journal.start_height(5)
+    disk.is_broken = True
+    with pytest.raises(NodeFault, match="a write failed"):
+        journal.sync()
+    disk.is_broken = False
+    with pytest.raises(NodeFault, match="no write after one that failed"):
+        journal.append(b"vote")
+
+
 def test_a_failed_fsync_is_never_retried() -> None:
     disk = FakeDisk()
     journal = opened(disk)
