@@ -24,6 +24,7 @@ from cocket.attestation.finding import Finding, shown
 DOCUMENT_BYTES_MAX = 1 << 20  # the largest published certificate of origin has 60 kB; a bound, so nobody fills us
 DEPTH_MAX = 32  # of a document: our deepest schema nests 9 levels
 NESTING_MAX = DEPTH_MAX + 8  # of any JSON that we read: a document inside a file
+BRACKETS_SAFE = 256  # so many nested in each other overflow no stack, whatever recursion limit other packages set
 INTEGER_MAX = (1 << 53) - 1  # beyond it a reader in JavaScript sees another number (RFC 7493, section 2.2)
 DECIMAL_CHARACTERS_MAX = 40  # more than any quantity in trade; keeps a number from being a payload
 NAME_CHARACTERS_MAX = 128
@@ -47,6 +48,8 @@ def _decimal(text: str) -> Decimal:
 _DECODER = msgspec.json.Decoder(float_hook=_decimal)
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
 
 def _refuse(rule: str, found: str, expected: str, pointer: str = "") -> InvalidDocument:
     finding = Finding("error", rule, pointer, found, expected)
@@ -61,10 +64,10 @@ def parse_json(data: bytes, bytes_max: int = DOCUMENT_BYTES_MAX) -> object:
     """
     if len(data) > bytes_max:
         raise _refuse("json", f"{len(data)} bytes", f"at most {bytes_max} bytes")
+    if data.count(b"[") + data.count(b"{") > BRACKETS_SAFE and _is_too_deep(data):
+        raise _refuse("json", "values nested too deep", f"at most {NESTING_MAX} levels")
     try:
         value: object = _DECODER.decode(data)
-    except RecursionError:
-        raise _refuse("json", "values nested too deep", f"at most {NESTING_MAX} levels") from None
     except _RefusedNumber as error:
         raise _refuse("json-number", str(error).partition(";")[0], str(error).partition("expected ")[2]) from None
     except (msgspec.DecodeError, ValueError, UnicodeDecodeError) as error:
@@ -75,6 +78,16 @@ def parse_json(data: bytes, bytes_max: int = DOCUMENT_BYTES_MAX) -> object:
         if not (is_plain and data.count(b":") == names + colons) and sum(map(bool, _STRING.findall(data))) != names:
             raise _refuse("json-names", "a name that stands twice in one object", "each name once")
     return value
+
+
+def _is_too_deep(data: bytes) -> bool:
+    """Return whether brackets outside texts nest too deep, before the decoder recurses into them."""
+    depth = 0
+    for bracket in _STRING.sub(b"", data).translate(None, delete=_NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > NESTING_MAX:
+            return True
+    return False
 
 
 def _counts_of(value: dict[str, object] | list[object]) -> tuple[int, int]:

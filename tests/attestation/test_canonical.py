@@ -1,6 +1,7 @@
 """The JSON profile: what is read, what is refused, and that there is one text for one value."""
 
 import json
+import sys
 from contextlib import suppress
 from decimal import Decimal
 
@@ -86,6 +87,22 @@ def test_refused(data, rule):
         parse_json(data)
     assert [finding.rule for finding in caught.value.findings] == [rule]
     assert caught.value.findings[0].expected
+
+
+@pytest.mark.parametrize("opener", [b"[", b'{"a":', b'[{"]":', b'{"\\"}":['])
+def test_nesting_is_refused_before_the_decoder_recurses_whatever_recursion_limit_others_set(opener):
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)  # as py_ecc does
+    try:
+        with pytest.raises(InvalidDocument, match="nested too deep"):
+            parse_json(opener * 100_000)
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def test_brackets_side_by_side_or_in_texts_are_not_nested():
+    for data in (b"[" + b"[]," * 5_000 + b"[]]", b'["' + b"[" * 5_000 + b'","' + b'\\"{' * 5_000 + b'"]'):
+        assert parse_json(data) == json.loads(data)
 
 
 @pytest.mark.parametrize(
