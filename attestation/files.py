@@ -6,9 +6,7 @@ of the wrong length, an upper-case digit are InvalidFile, which names the place.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from cocket.attestation.batch import DEPTH_MAX as BATCH_DEPTH_MAX
 from cocket.attestation.batch import ISSUER_MAX
@@ -18,6 +16,7 @@ from cocket.attestation.dialects import DIALECTS
 from cocket.attestation.disclose import DISCLOSURE_CHARACTERS_MAX, FIELDS_MAX, SALT_BYTES, Field, is_field_value
 from cocket.attestation.errors import InvalidDocument, InvalidFile
 from cocket.attestation.finding import shown
+from cocket.attestation.members import Members, hash_of, hexadecimal
 from cocket.attestation.merkle import HASH_BYTES
 from cocket.attestation.prove import (
     Anchor,
@@ -36,8 +35,6 @@ PRESENTATION_FORMAT = "cocket-presentation-1"
 FILE_BYTES_MAX = 8 << 20  # a document of 1 MiB with a 66-character hash for each of its fields
 ADDRESS_BYTES = 20
 
-T = TypeVar("T")
-
 
 def encode_certificate(certificate: Certificate) -> bytes:
     """Return the owner's file of a certificate. It opens everything: keep it as you would a signed original."""
@@ -46,10 +43,10 @@ def encode_certificate(certificate: Certificate) -> bytes:
             "format": CERTIFICATE_FORMAT,
             "dialect": certificate.dialect,
             "document": certificate.document,
-            "secret": _hex(certificate.secret),
+            "secret": hexadecimal(certificate.secret),
             "country": certificate.country,
             "leaves": [_leaves_json(leaves) for leaves in certificate.leaves],
-            "anchor": _anchor_json(certificate.anchor),
+            "anchor": anchor_json(certificate.anchor),
         }
     )
 
@@ -67,10 +64,10 @@ def encode_presentation(presentation: Presentation) -> bytes:
             "format": PRESENTATION_FORMAT,
             "dialect": presentation.dialect,
             "groups": [_group_json(group) for group in presentation.groups],
-            "country": {"salt": _hex(country.salt), "country": country.country}
+            "country": {"salt": hexadecimal(country.salt), "country": country.country}
             if isinstance(country, OpenCountry)
-            else {"hash": _hex(country)},
-            "anchor": _anchor_json(presentation.anchor),
+            else {"hash": hexadecimal(country)},
+            "anchor": anchor_json(presentation.anchor),
         }
     )
 
@@ -86,86 +83,43 @@ def decode_file(data: bytes) -> Certificate | Presentation:
     return _certificate(members) if members.node["format"] == CERTIFICATE_FORMAT else _presentation(members)
 
 
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()
-
-
 def _leaves_json(leaves: Mapping[str, bytes]) -> object:
-    return {pointer: _hex(leaf) for pointer, leaf in leaves.items()}
+    return {pointer: hexadecimal(leaf) for pointer, leaf in leaves.items()}
 
 
-def _anchor_json(anchor: Anchor | None) -> object:
+def anchor_json(anchor: Anchor | None) -> object:
+    """Return an anchor as our files write it."""
     if anchor is None:
         return None
     return {
         "chain_id": anchor.chain_id,
-        "genesis_hash": _hex(anchor.genesis_hash),
-        "contract": _hex(anchor.contract),
+        "genesis_hash": hexadecimal(anchor.genesis_hash),
+        "contract": hexadecimal(anchor.contract),
         "issuer": anchor.issuer,
-        "batch": _hex(anchor.batch),
+        "batch": hexadecimal(anchor.batch),
         "index": anchor.index,
-        "path": [_hex(sibling) for sibling in anchor.path],
+        "path": [hexadecimal(sibling) for sibling in anchor.path],
     }
 
 
 def _group_json(group: Group) -> object:
     if isinstance(group, OpenGroup):
         return {
-            "seed": _hex(group.seed),
+            "seed": hexadecimal(group.seed),
             "fields": [[pointer, value] for pointer, value in group.fields],
             "leaves": _leaves_json(group.leaves),
         }
     if isinstance(group, PartialGroup):
         fields = [
-            {"disclosure": field.disclosure, "index": field.index, "path": [_hex(sibling) for sibling in field.path]}
+            {
+                "disclosure": field.disclosure,
+                "index": field.index,
+                "path": [hexadecimal(sibling) for sibling in field.path],
+            }
             for field in group.fields
         ]
-        return {"hash": _hex(group.hash), "fields": fields}
-    return {"hash": _hex(group.hash)}
-
-
-class _Members:
-    """The members of one object in a file, taken by name with their shape; all must be known."""
-
-    def __init__(self, node: object, place: str, names: tuple[str, ...]) -> None:
-        if not isinstance(node, dict) or set(node) != set(names):
-            found = ", ".join(sorted(node)) if isinstance(node, dict) else shown(node)
-            raise InvalidFile(f"at {place or 'the top'}: found {found}; expected an object of {', '.join(names)}")
-        self.node, self.place = node, place
-
-    def _refuse(self, name: str, expected: str) -> InvalidFile:
-        return InvalidFile(f"at {self.place}/{name}: found {shown(self.node[name])}; expected {expected}")
-
-    def text(self, name: str, characters_max: int) -> str:
-        value = self.node[name]
-        if not isinstance(value, str) or len(value) > characters_max:
-            raise self._refuse(name, f"a text of at most {characters_max} characters")
-        return value
-
-    def number(self, name: str, below: int) -> int:
-        value = self.node[name]
-        if type(value) is not int or not 0 <= value < below:
-            raise self._refuse(name, f"an integer below {below}")
-        return value
-
-    def octets(self, name: str, byte_count: int) -> bytes:
-        return _octets(self.node[name], byte_count, f"{self.place}/{name}")
-
-    def several(self, name: str, count_max: int, one: Callable[[object, str], T]) -> tuple[T, ...]:
-        value = self.node[name]
-        if not isinstance(value, list) or len(value) > count_max:
-            raise self._refuse(name, f"an array of at most {count_max}")
-        return tuple(one(item, f"{self.place}/{name}/{at}") for at, item in enumerate(value))
-
-
-def _octets(value: object, byte_count: int, place: str) -> bytes:
-    if not isinstance(value, str) or not re.fullmatch(f"0x[0-9a-f]{{{2 * byte_count}}}", value, re.ASCII):
-        raise InvalidFile(f"at {place}: found {shown(value)}; expected 0x and {2 * byte_count} hexadecimal digits")
-    return bytes.fromhex(value[2:])
-
-
-def _hash(value: object, place: str) -> bytes:
-    return _octets(value, HASH_BYTES, place)
+        return {"hash": hexadecimal(group.hash), "fields": fields}
+    return {"hash": hexadecimal(group.hash)}
 
 
 _CERTIFICATE_NAMES = ("format", "dialect", "document", "secret", "country", "leaves", "anchor")
@@ -173,7 +127,7 @@ _PRESENTATION_NAMES = ("format", "dialect", "groups", "country", "anchor")
 _NAMES = {CERTIFICATE_FORMAT: _CERTIFICATE_NAMES, PRESENTATION_FORMAT: _PRESENTATION_NAMES}
 
 
-def _opened(data: bytes, *formats: str) -> _Members:
+def _opened(data: bytes, *formats: str) -> Members:
     """Return the members of a file of one of these formats."""
     try:
         node = parse_json(data, FILE_BYTES_MAX)
@@ -182,13 +136,13 @@ def _opened(data: bytes, *formats: str) -> _Members:
     name = node.get("format") if isinstance(node, dict) else None
     if name not in formats:
         raise InvalidFile(f"found format {shown(name)}; expected {' or '.join(formats)}")
-    members = _Members(node, "", _NAMES[str(name)])
+    members = Members(node, "", _NAMES[str(name)])
     if members.text("dialect", 64) not in DIALECTS:
         raise InvalidFile(f"at /dialect: found {shown(members.node['dialect'])}; expected one of {', '.join(DIALECTS)}")
     return members
 
 
-def _certificate(members: _Members) -> Certificate:
+def _certificate(members: Members) -> Certificate:
     document = members.node["document"]
     if not isinstance(document, dict):
         raise InvalidFile(f"at /document: found {shown(document)}; expected an object")
@@ -197,14 +151,12 @@ def _certificate(members: _Members) -> Certificate:
     leaves = members.several("leaves", groups, _leaves)
     if len(leaves) != groups:
         raise InvalidFile(f"at /leaves: found {len(leaves)} groups; expected {groups}")
-    country = members.text("country", 2)
-    if not re.fullmatch("[A-Z]{2}", country):
-        raise InvalidFile(f"at /country: found {shown(country)}; expected two capital letters")
+    country = members.country("country")
     secret = members.octets("secret", HASH_BYTES)
     return Certificate(dialect, document, secret, country, leaves, _anchor(members.node["anchor"]))
 
 
-def _presentation(members: _Members) -> Presentation:
+def _presentation(members: Members) -> Presentation:
     dialect = members.text("dialect", 64)
     count = len(DIALECTS[dialect].kind.groups)
     groups = members.several("groups", count, _group)
@@ -217,24 +169,29 @@ def _presentation(members: _Members) -> Presentation:
 def _leaves(node: object, place: str) -> dict[str, bytes]:
     if not isinstance(node, dict) or len(node) > FIELDS_MAX:
         raise InvalidFile(f"at {place}: found {shown(node)}; expected leaves by pointer, at most {FIELDS_MAX}")
-    return {pointer: _hash(leaf, f"{place}{pointer}") for pointer, leaf in sorted(node.items())}
+    return {pointer: hash_of(leaf, f"{place}{pointer}") for pointer, leaf in sorted(node.items())}
 
 
 def _country(node: object) -> OpenCountry | bytes:
     if isinstance(node, dict) and "hash" in node:
-        return _Members(node, "/country", ("hash",)).octets("hash", HASH_BYTES)
-    members = _Members(node, "/country", ("salt", "country"))
-    country = members.text("country", 2)
-    if not re.fullmatch("[A-Z]{2}", country):
-        raise InvalidFile(f"at /country/country: found {shown(country)}; expected two capital letters")
-    return OpenCountry(members.octets("salt", SALT_BYTES), country)
+        return Members(node, "/country", ("hash",)).octets("hash", HASH_BYTES)
+    members = Members(node, "/country", ("salt", "country"))
+    return open_country_of(members)
+
+
+def open_country_of(members: Members) -> OpenCountry:
+    """Return the importing country and its salt from members of these names."""
+    return OpenCountry(members.octets("salt", SALT_BYTES), members.country("country"))
 
 
 def _anchor(node: object) -> Anchor | None:
-    if node is None:
-        return None
-    members = _Members(node, "/anchor", ("chain_id", "genesis_hash", "contract", "issuer", "batch", "index", "path"))
-    path = members.several("path", BATCH_DEPTH_MAX, _hash)
+    return None if node is None else anchor_of(node)
+
+
+def anchor_of(node: object) -> Anchor:
+    """Return an anchor from its JSON; InvalidFile when it is none."""
+    members = Members(node, "/anchor", ("chain_id", "genesis_hash", "contract", "issuer", "batch", "index", "path"))
+    path = members.several("path", BATCH_DEPTH_MAX, hash_of)
     return Anchor(
         members.number("chain_id", 1 << 53),
         members.octets("genesis_hash", HASH_BYTES),
@@ -248,15 +205,15 @@ def _anchor(node: object) -> Anchor | None:
 
 def _group(node: object, place: str) -> Group:
     if isinstance(node, dict) and "seed" in node:
-        members = _Members(node, place, ("seed", "fields", "leaves"))
+        members = Members(node, place, ("seed", "fields", "leaves"))
         seed = members.octets("seed", HASH_BYTES)
         return OpenGroup(
             seed, members.several("fields", FIELDS_MAX, _field), _leaves(node["leaves"], f"{place}/leaves")
         )
     if isinstance(node, dict) and "fields" in node:
-        members = _Members(node, place, ("hash", "fields"))
+        members = Members(node, place, ("hash", "fields"))
         return PartialGroup(members.octets("hash", HASH_BYTES), members.several("fields", FIELDS_MAX, _shown_field))
-    return HiddenGroup(_Members(node, place, ("hash",)).octets("hash", HASH_BYTES))
+    return HiddenGroup(Members(node, place, ("hash",)).octets("hash", HASH_BYTES))
 
 
 def _field(node: object, place: str) -> Field:
@@ -268,7 +225,7 @@ def _field(node: object, place: str) -> Field:
 
 
 def _shown_field(node: object, place: str) -> ShownField:
-    members = _Members(node, place, ("disclosure", "index", "path"))
-    path = members.several("path", GROUP_DEPTH_MAX, _hash)
+    members = Members(node, place, ("disclosure", "index", "path"))
+    path = members.several("path", GROUP_DEPTH_MAX, hash_of)
     disclosure = members.text("disclosure", DISCLOSURE_CHARACTERS_MAX)
     return ShownField(disclosure, members.number("index", 1 << len(path)), path)

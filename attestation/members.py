@@ -1,0 +1,84 @@
+"""Members: the one place that takes JSON objects of our files apart strictly.
+
+All members of an object must be there and known; each is taken by its name with its shape; what does not fit is
+InvalidFile, which names the place, what was found and what was expected. Bytes are ``0x`` and lower-case hexadecimal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from cocket.attestation.errors import InvalidFile
+from cocket.attestation.finding import shown
+from cocket.attestation.merkle import HASH_BYTES
+
+T = TypeVar("T")
+
+
+def hexadecimal(data: bytes) -> str:
+    """Return bytes as our files write them.
+
+    >>> hexadecimal(b"\\x01\\xab")
+    '0x01ab'
+    """
+    return "0x" + data.hex()
+
+
+class Members:
+    """The members of one object in a file, taken by name with their shape; all must be known."""
+
+    def __init__(self, node: object, place: str, names: tuple[str, ...]) -> None:
+        if not isinstance(node, dict) or set(node) != set(names):
+            found = ", ".join(sorted(node)) if isinstance(node, dict) else shown(node)
+            raise InvalidFile(f"at {place or 'the top'}: found {found}; expected an object of {', '.join(names)}")
+        self.node, self.place = node, place
+
+    def refusal(self, name: str, expected: str) -> InvalidFile:
+        """Return the error that says what was found at a member and what was expected."""
+        return InvalidFile(f"at {self.place}/{name}: found {shown(self.node[name])}; expected {expected}")
+
+    def text(self, name: str, characters_max: int) -> str:
+        """Return a text of at most so many characters."""
+        value = self.node[name]
+        if not isinstance(value, str) or len(value) > characters_max:
+            raise self.refusal(name, f"a text of at most {characters_max} characters")
+        return value
+
+    def country(self, name: str) -> str:
+        """Return an ISO 3166 alpha-2 code, by its shape."""
+        value = self.node[name]
+        if not isinstance(value, str) or not re.fullmatch("[A-Z]{2}", value, re.ASCII):
+            raise self.refusal(name, "two capital letters")
+        return value
+
+    def number(self, name: str, below: int) -> int:
+        """Return an integer from 0."""
+        value = self.node[name]
+        if type(value) is not int or not 0 <= value < below:
+            raise self.refusal(name, f"an integer below {below}")
+        return value
+
+    def octets(self, name: str, byte_count: int) -> bytes:
+        """Return exactly so many bytes."""
+        return octets(self.node[name], byte_count, f"{self.place}/{name}")
+
+    def several(self, name: str, count_max: int, one: Callable[[object, str], T]) -> tuple[T, ...]:
+        """Return the items of an array, each taken by ``one`` from the item and its place."""
+        value = self.node[name]
+        if not isinstance(value, list) or len(value) > count_max:
+            raise self.refusal(name, f"an array of at most {count_max}")
+        return tuple(one(item, f"{self.place}/{name}/{at}") for at, item in enumerate(value))
+
+
+def octets(value: object, byte_count: int, place: str) -> bytes:
+    """Return exactly so many bytes from their hexadecimal text at a place."""
+    if not isinstance(value, str) or not re.fullmatch(f"0x[0-9a-f]{{{2 * byte_count}}}", value, re.ASCII):
+        raise InvalidFile(f"at {place}: found {shown(value)}; expected 0x and {2 * byte_count} hexadecimal digits")
+    return bytes.fromhex(value[2:])
+
+
+def hash_of(value: object, place: str) -> bytes:
+    """Return a hash of 32 bytes from its hexadecimal text at a place."""
+    return octets(value, HASH_BYTES, place)
