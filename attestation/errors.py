@@ -6,7 +6,8 @@
     ├── InvalidDocument     a document that we refuse to attest; carries its findings
     ├── InvalidFile         a certificate or presentation file that cannot be read as one
     ├── InvalidSelection    a wish to show fields that the document does not have, or fewer than must be shown
-    └── InvalidBatch        leaves that cannot become a batch: none, too many, of the wrong size
+    ├── InvalidBatch        leaves that cannot become a batch: none, too many, of the wrong size
+    └── FalseShare          a custodian's answer that does not lead to its share; says whose
 
 A proof that does not hold is no error: it is a verdict (see :mod:`cocket.attestation.verdict`).
 """
@@ -41,3 +42,11 @@ class InvalidSelection(AttestationError):
 
 class InvalidBatch(AttestationError):
     """A batch is empty, over its capacity, or its parts have the wrong size."""
+
+
+class FalseShare(AttestationError):
+    """What custodian ``number`` answered does not lead to the share that the manifest has of it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"the answer of custodian number {number} does not lead to its share; ask another one")
+        self.number = number

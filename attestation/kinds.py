@@ -12,12 +12,14 @@ from dataclasses import dataclass
 class Kind:
     """A kind of document: ``number`` is what the ledger knows it by (16 bits), ``groups`` the published order.
 
+    ``sealed_bytes_min`` is the least size class of each group when it is sealed: wide enough for what is usual.
     The first group is never hidden: every presentation opens it whole, so that nothing in it can be withheld.
     """
 
     number: int
     name: str
     groups: tuple[str, ...]
+    sealed_bytes_min: tuple[int, ...]
 
     @property
     def never_hidden(self) -> str:
@@ -36,6 +38,7 @@ CERTIFICATE_OF_ORIGIN = Kind(
         "transport",  # date of export
         "commercial",  # invoice and order numbers, prices
     ),
+    sealed_bytes_min=(4096, 4096, 16384, 4096, 1024, 4096),
 )
 
 KINDS = {kind.number: kind for kind in (CERTIFICATE_OF_ORIGIN,)}

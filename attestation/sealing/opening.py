@@ -1,0 +1,54 @@
+"""Openings: what the controller's vault must know of a record to ask for reads of it, and nobody else.
+
+The dialect, the importing country with its salt, and the place in its batch. It never enters a transaction: a
+contract that decides about the importing country's right recomputes the batch root from it in a local call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cocket.attestation.canonical import encode_json, parse_json
+from cocket.attestation.dialects import DIALECTS
+from cocket.attestation.errors import InvalidDocument, InvalidFile
+from cocket.attestation.files import anchor_json, anchor_of, open_country_of
+from cocket.attestation.finding import shown
+from cocket.attestation.members import Members, hexadecimal
+from cocket.attestation.prove import Anchor, OpenCountry
+from cocket.attestation.sealing.padding import pad, unpad
+
+OPENING_BYTES = 4096
+"""All openings are as long: a path of twenty hashes is 1,400 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The dialect, the importing country with its salt, and where the record is anchored."""
+
+    dialect: str
+    country: OpenCountry
+    anchor: Anchor
+
+
+def encode_opening(opening: Opening) -> bytes:
+    """Return an opening as it is encrypted: canonical JSON, padded."""
+    members = {
+        "dialect": opening.dialect,
+        "salt": hexadecimal(opening.country.salt),
+        "country": opening.country.country,
+        "anchor": anchor_json(opening.anchor),
+    }
+    return pad(encode_json(members), OPENING_BYTES)
+
+
+def decode_opening(data: bytes) -> Opening:
+    """Return the opening in what was decrypted; InvalidFile when there is none."""
+    try:
+        node = parse_json(unpad(data), OPENING_BYTES)
+    except InvalidDocument as error:
+        raise InvalidFile(f"no opening: {error}") from None
+    members = Members(node, "", ("dialect", "salt", "country", "anchor"))
+    dialect = members.text("dialect", 64)
+    if dialect not in DIALECTS:
+        raise InvalidFile(f"at /dialect: found {shown(dialect)}; expected one of {', '.join(DIALECTS)}")
+    return Opening(dialect, open_country_of(members), anchor_of(members.node["anchor"]))

@@ -1,0 +1,229 @@
+"""Records: a certificate sealed, group by group, and opened again with what custodians answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from cocket.attestation.commit import document_root, group_hash, group_hash_of, group_leaves
+from cocket.attestation.dialects import DIALECTS
+from cocket.attestation.errors import AttestationError, FalseShare, InvalidDocument, InvalidFile
+from cocket.attestation.kinds import KINDS, Kind
+from cocket.attestation.merkle import KEY, SEALED_GROUP, SEALED_OPENING, SHARE, keccak256
+from cocket.attestation.prove import (
+    Anchor,
+    Certificate,
+    HiddenGroup,
+    OpenCountry,
+    OpenGroup,
+    Presentation,
+    integrity_of,
+    whole,
+)
+from cocket.attestation.sealing.binding import Binding
+from cocket.attestation.sealing.cipher import KEY_BYTES, decrypt, encrypt
+from cocket.attestation.sealing.contents import Contents, decode_contents, encode_contents
+from cocket.attestation.sealing.custody import OPENING_GROUP, Custody, Seeds, mask, masked, opening_key
+from cocket.attestation.sealing.custody_file import custody_hash
+from cocket.attestation.sealing.manifest import Manifest, SealedGroup
+from cocket.attestation.sealing.opening import Opening, decode_opening, encode_opening
+from cocket.attestation.sealing.shamir import combine, split
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRecord:
+    """The ciphertexts of a record's groups, in the kind's order, and the manifest to sign."""
+
+    ciphertexts: tuple[bytes, ...]
+    manifest: Manifest
+
+
+def random_bytes(kind: Kind, threshold: int) -> int:
+    """Return how many random bytes :func:`seal` takes: a key of each group and what shares it."""
+    return len(kind.groups) * KEY_BYTES * threshold
+
+
+def seal(
+    certificate: Certificate, custody: Custody, seeds: Seeds, randomness: bytes, *, key_epoch: int = 1
+) -> SealedRecord:
+    """Return an anchored certificate sealed under the custody of its batch.
+
+    ``key_epoch`` counts up each time a record is encrypted anew. Refuses (InvalidDocument) a certificate that is not
+    anchored in that batch, or was changed since it was issued.
+    """
+    everything = whole(certificate)
+    integrity = integrity_of(everything)
+    anchor, country, root = certificate.anchor, everything.country, integrity.document_root
+    if integrity.problems:
+        raise InvalidDocument(f"the certificate was changed since it was issued: {integrity.problems[0].text()}")
+    if anchor is None or root is None or not isinstance(country, OpenCountry):
+        raise InvalidDocument("the certificate is not anchored; issue it first")
+    if (anchor.genesis_hash, anchor.batch) != (custody.genesis_hash, custody.batch):
+        raise InvalidDocument(
+            f"found batch 0x{anchor.batch.hex()}; expected 0x{custody.batch.hex()}, which the custody is for"
+        )
+    kind = DIALECTS[certificate.dialect].kind
+    binding = Binding(anchor.genesis_hash, root, kind.number, key_epoch)
+    ciphertexts, groups = [], []
+    drawn = _drawn(randomness, random_bytes(kind, custody.threshold), len(kind.groups))
+    for index, group in enumerate(everything.groups):
+        assert isinstance(group, OpenGroup)
+        key, coefficients = drawn[index][:KEY_BYTES], drawn[index][KEY_BYTES:]
+        contents = encode_contents(Contents(group.seed, group.fields), kind.sealed_bytes_min[index])
+        ciphertext = encrypt(key, contents, SEALED_GROUP + binding.encode(index))
+        hashed = group_hash_of(group.seed, index, group.fields)
+        ciphertexts.append(ciphertext)
+        digest = sha256(ciphertext).digest()
+        groups.append(_sealed_group(hashed, digest, key, coefficients, custody, seeds, binding, index))
+    opening = Opening(certificate.dialect, country, anchor)
+    closed = _closed(opening, seeds, binding)
+    manifest = Manifest(anchor.chain_id, binding, custody_hash(custody), tuple(groups), closed)
+    return SealedRecord(tuple(ciphertexts), manifest)
+
+
+def rewrap_bytes(kind: Kind, threshold: int) -> int:
+    """Return how many random bytes :func:`rewrap` takes: what shares each group's key."""
+    return len(kind.groups) * KEY_BYTES * (threshold - 1)
+
+
+def rewrap(
+    manifest: Manifest, keys: Sequence[bytes], opening: Opening, custody: Custody, seeds: Seeds, randomness: bytes
+) -> Manifest:
+    """Return a manifest of the same ciphertexts under another custody; ``keys`` are those of all groups.
+
+    It changes who can open what is stored from now on. It withdraws nothing: who had a key keeps it, and the former
+    custodians still answer for whoever kept the former manifest. For that a record is sealed anew, under a new epoch.
+    """
+    binding, kind = manifest.binding, KINDS[manifest.binding.kind]
+    if custody_hash(custody) == manifest.custody:
+        raise AttestationError("found the custody that it is under already; expected a new one, with seeds of its own")
+    if (opening.anchor.genesis_hash, opening.anchor.batch) != (custody.genesis_hash, custody.batch):
+        raise AttestationError("found a custody of another batch; expected one of the record's own")
+    drawn = _drawn(randomness, rewrap_bytes(kind, custody.threshold), len(kind.groups))
+    groups = [
+        _sealed_group(old.hash, old.ciphertext, _checked(key, old), drawn[index], custody, seeds, binding, index)
+        for index, (old, key) in enumerate(zip(manifest.groups, keys, strict=True))
+    ]
+    closed = _closed(opening, seeds, binding)
+    return replace(manifest, custody=custody_hash(custody), groups=tuple(groups), opening=closed)
+
+
+def _drawn(randomness: bytes, expected: int, count: int) -> list[bytes]:
+    """Return random bytes in equal parts."""
+    if len(randomness) != expected:
+        raise AttestationError(f"found {len(randomness)} random bytes; expected {expected}")
+    step = expected // count
+    return [randomness[index * step : (index + 1) * step] for index in range(count)]
+
+
+def _sealed_group(
+    hashed: bytes,
+    ciphertext_hash: bytes,
+    key: bytes,
+    coefficients: bytes,
+    custody: Custody,
+    seeds: Seeds,
+    binding: Binding,
+    index: int,
+) -> SealedGroup:
+    """Return what the manifest says of a group whose key, and what shares it, were drawn."""
+    shares = split(key, custody.threshold, len(seeds.custodians), coefficients)
+    pairs = zip(shares, seeds.custodians, strict=True)
+    return SealedGroup(
+        hash=hashed,
+        ciphertext=ciphertext_hash,
+        key=keccak256(KEY + key),
+        recovery=masked(key, mask(seeds.recovery, binding, index)),
+        masked=tuple([masked(share, mask(seed, binding, index)) for share, seed in pairs]),
+        shares=tuple([keccak256(SHARE + share) for share in shares]),
+    )
+
+
+def _closed(opening: Opening, seeds: Seeds, binding: Binding) -> bytes:
+    label = SEALED_OPENING + binding.encode(OPENING_GROUP)
+    return encrypt(opening_key(seeds.vault, binding), encode_opening(opening), label)
+
+
+def validate_manifest(manifest: Manifest, custody: Custody) -> None:
+    """Refuse (InvalidFile) a manifest whose groups are not those of its document, or which names another custody.
+
+    Who signed it is the caller's to judge: the record's controller on the ledger.
+    """
+    kind = KINDS.get(manifest.binding.kind)
+    if kind is None or len(manifest.groups) != len(kind.groups):
+        raise InvalidFile(f"kind {manifest.binding.kind} with {len(manifest.groups)} groups, which none has")
+    if document_root(kind, [group.hash for group in manifest.groups]) != manifest.binding.document_root:
+        raise InvalidFile("groups that do not lead to the document root that the manifest names")
+    if custody_hash(custody) != manifest.custody or custody.genesis_hash != manifest.binding.genesis_hash:
+        raise InvalidFile("a custody that is not the one that the manifest names")
+    if len(custody.custodians) != len(manifest.groups[0].shares):
+        raise InvalidFile(
+            f"shares of {len(manifest.groups[0].shares)} custodians; the custody has {len(custody.custodians)}"
+        )
+
+
+def group_key(manifest: Manifest, threshold: int, group: int, masks: Mapping[int, bytes]) -> bytes:
+    """Return a group's key from the masks of ``threshold`` custodians or more, by their numbers.
+
+    :raises FalseShare: a custodian's mask does not lead to its share; says whose.
+    :raises InvalidFile: true shares that lead to another key: whoever sealed it made a false manifest.
+    """
+    sealed = manifest.groups[group]
+    shares: dict[int, bytes] = {}
+    if unknown := [number for number in masks if not 1 <= number <= len(sealed.masked)]:
+        raise AttestationError(f"found custodian number {unknown[0]}; expected 1 to {len(sealed.masked)}")
+    for number in sorted(masks)[:threshold]:
+        share = masked(sealed.masked[number - 1], masks[number])
+        if keccak256(SHARE + share) != sealed.shares[number - 1]:
+            raise FalseShare(number)
+        shares[number] = share
+    if len(shares) < threshold:
+        raise AttestationError(f"found answers of {len(shares)} custodians; expected {threshold}")
+    return _checked(combine(shares), sealed)
+
+
+def recovered_key(manifest: Manifest, group: int, seed: bytes) -> bytes:
+    """Return a group's key from the recovery seed of its custody."""
+    sealed = manifest.groups[group]
+    return _checked(masked(sealed.recovery, mask(seed, manifest.binding, group)), sealed)
+
+
+def _checked(key: bytes, sealed: SealedGroup) -> bytes:
+    if keccak256(KEY + key) != sealed.key:
+        raise InvalidFile("what leads to another key than the manifest names; it was not sealed as it says")
+    return key
+
+
+def open_vault(manifest: Manifest, seed: bytes) -> Opening:
+    """Return a record's opening, with the vault's seed."""
+    binding = manifest.binding
+    label = SEALED_OPENING + binding.encode(OPENING_GROUP)
+    return decode_opening(decrypt(opening_key(seed, binding), manifest.opening, label))
+
+
+def open_group(manifest: Manifest, group: int, ciphertext: bytes, key: bytes) -> OpenGroup:
+    """Return a group opened with its key, once it is what the manifest says: ciphertext, key and commitment.
+
+    :raises InvalidFile: it is not; the words say which of them.
+    """
+    sealed = manifest.groups[group]
+    if sha256(ciphertext).digest() != sealed.ciphertext:
+        raise InvalidFile("a ciphertext that is not the one the manifest names")
+    label = SEALED_GROUP + manifest.binding.encode(group)
+    contents = decode_contents(decrypt(_checked(key, sealed), ciphertext, label))
+    pointers = [pointer for pointer, _ in contents.fields]
+    if pointers != sorted(set(pointers)):
+        raise InvalidFile("fields that are not in order of pointer, each once")
+    laid_open = group_leaves(contents.seed, contents.fields)
+    if group_hash(group, laid_open.depth, laid_open.top) != sealed.hash:
+        raise InvalidFile("fields that are not those attested: whoever sealed this group encrypted something else")
+    return OpenGroup(contents.seed, contents.fields, dict(zip(pointers, laid_open.own, strict=True)))
+
+
+def presentation_of(
+    manifest: Manifest, dialect: str, country: OpenCountry | bytes, anchor: Anchor, opened: Mapping[int, OpenGroup]
+) -> Presentation:
+    """Return what was opened of a record as a presentation, to be verified like any other; the rest stays hidden."""
+    groups = [opened.get(index, HiddenGroup(sealed.hash)) for index, sealed in enumerate(manifest.groups)]
+    return Presentation(dialect, tuple(groups), country, anchor)
