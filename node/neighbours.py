@@ -15,7 +15,7 @@ from cocket.network.session import Session
 from cocket.node.admission import Admission
 from cocket.node.chain.block import Block
 from cocket.node.chain.hashing import keccak256
-from cocket.node.chain.header import Header
+from cocket.node.chain.header import Header, block_hash
 from cocket.node.chain.ledger import Ledger
 from cocket.node.chain.pool import Pool
 from cocket.node.chain.transaction import Transaction
@@ -31,13 +31,12 @@ RELAY_S = 0.5  # what a peer brought is announced so much later, if it is still 
 STATUS_TIMEOUT_S = 10.0  # a peer that has not said its Status by then is dropped
 ANNOUNCE_DELAY_S = 0.3  # a validator has most blocks by its own commit; it hears of them late, lest it ask for them
 HEAD_AGAIN_S = 1.0  # a peer whose votes are late is sent our head no more often
-MESSAGE_TRANSACTIONS_MAX = 8192  # of the smallest, in the messages that we send ourselves
 TYPE_MAX = 4  # EIP-7702: no chain knows a later type of transaction
 REQUESTS_MAX = 16  # for transactions under way to one peer, each for up to 256
 LATE_MAX = 64  # requests remembered after their time: a minute of the most that one peer is asked
 WANTED_S = 5.0  # after so long an answer is no longer waited for, and a hash may be asked of another peer
 SERVE_QUEUE_BYTES_MAX = 8 << 20  # four of the largest answers: who asks on before it has read these is not answered
-ASKED_LOOP_S = 0.25  # of the loop's time granted for an answer: 32 bodies of full blocks
+ASKED_LOOP_S = 0.25  # of the loop's time that an answer may take uncharged: 32 bodies of full blocks
 ASKED_TRANSACTIONS_LOOP_S = 0.02  # likewise for 256 transactions
 AGAIN_S = 10.0  # what still waits in the pool is announced again so often: a message may have been lost
 
@@ -163,6 +162,9 @@ class Neighbours:
             raise PeerError(f"eth: found message {code:#04x}, expected Status first")
         if code in eth.ANSWERS:
             self._validate_asked(neighbour, code, payload)
+        if code == eth.Code.NEW_BLOCK and not self._follower.wants(header := eth.new_block_header(payload)):
+            self._upon_heights(neighbour, eth.NewBlockHashes(((block_hash(header), header.number),)))
+            return
         message = eth.decode_message(code, payload)
         if isinstance(message, eth.Status):
             self._take_status(neighbour, message)
@@ -179,14 +181,17 @@ class Neighbours:
                 neighbour.height = max(neighbour.height, message.block.header.number)
                 self._perform(self._follower.upon_new_block(node_id, message, now_s))
             case eth.NewBlockHashes():
-                neighbour.height = max([neighbour.height, *(number for _, number in message.blocks)])
-                self._perform(self._follower.upon_new_block_hashes(node_id, message, now_s))
+                self._upon_heights(neighbour, message)
             case eth.Transactions():
                 self._admit(neighbour, message.transactions)
             case eth.NewPooledTransactionHashes():
                 self._ask_for(neighbour, message)
             case eth.PooledTransactions():
                 self._admit(neighbour, message.transactions)
+
+    def _upon_heights(self, neighbour: _Neighbour, message: eth.NewBlockHashes) -> None:
+        neighbour.height = max([neighbour.height, *(number for _, number in message.blocks)])
+        self._perform(self._follower.upon_new_block_hashes(neighbour.session.node_id, message, self._loop.time()))
 
     def _validate_asked(self, neighbour: _Neighbour, code: int, payload: bytes) -> None:
         """Raise PeerError for an answer that nobody asked for, before it is decoded: it may be long and dear."""
@@ -293,8 +298,9 @@ class Neighbours:
 
     def _admit(self, neighbour: _Neighbour, raws: Sequence[bytes]) -> None:
         """Have what a peer brought checked; what enters the pool is announced further."""
-        if len(raws) > MESSAGE_TRANSACTIONS_MAX:
-            raise PeerError(f"eth: found {len(raws)} transactions in a message, expected {MESSAGE_TRANSACTIONS_MAX}")
+        if len(raws) > eth.MESSAGE_TRANSACTIONS_MAX:
+            expected = eth.MESSAGE_TRANSACTIONS_MAX
+            raise PeerError(f"eth: found {len(raws)} transactions in a message, expected at most {expected}")
         brought = {keccak256(raw): raw for raw in raws}
         if len(brought) < len(raws):
             raise PeerError("eth: found a transaction twice in a message")

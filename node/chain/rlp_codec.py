@@ -1,8 +1,8 @@
 """RLP, strict and quick: the one door to it in the node.
 
 Only the canonical encoding of an item is accepted: shortest length prefixes, no bytes after the item, no leading
-zero in an integer. Nesting and the numbers of lists and items are bounded, because a peer's bytes decide them. It
-never knows what an item means.
+zero in an integer. Nesting and the number of items are bounded, because a peer's bytes decide them. It never
+knows what an item means.
 
 Own lines instead of the ``rlp`` package: the codec is hot in every profile (headers, transactions, consensus
 messages), and the package's generic path costs two to four times as much; its tests keep the package as their oracle.
@@ -21,16 +21,20 @@ Decoded: TypeAlias = bytes | list["Decoded"]
 DEPTH_MAX = 16
 """Lists within lists. The deepest we speak: a RoundChange with a block with a legacy transaction, nine."""
 
-LISTS_MAX = 1 << 19
-"""Lists in one decoding. An empty list is one byte on the wire and 64 in memory; a full 10 MiB message of receipts
-has about 200,000."""
+ITEMS_MAX = 1 << 21
+"""Items in one decoding, in all lists together, each list counting for LIST_ITEMS more. A full 10 MiB message of the
+smallest legacy transactions has 1.6 million so counted. Ten million empty strings, half a megabyte when compressed, are
+decoded in two seconds, and in six when they stand in lists: no peer may hold the event loop so long."""
 
-ITEMS_MAX = 1 << 20
-"""Items in one list. A full 10 MiB message of the smallest transactions has so many in all; ten million empty strings,
-480 KiB when compressed, would hold the event loop for seconds."""
+LIST_ITEMS = 8
+"""A list costs about as much as so many items of a few bytes, in time and in memory."""
+
+SPLIT_MAX = 16
+"""Items that ``split_list`` looks for: a block or a message has less."""
 
 _LOOK_BYTES = 1 << 16
-"""After so many bytes of one list its items are counted: seldom enough to cost nothing."""
+"""After so many bytes of one list its items are counted: seldom enough to cost nothing. What is counted at the end of
+a list is counted late by no more than that."""
 
 
 class RlpError(ValueError):
@@ -62,19 +66,40 @@ def encode_int(value: int) -> bytes:
     return value.to_bytes((value.bit_length() + 7) >> 3, "big")
 
 
-def decode(data: bytes) -> Decoded:
-    """Return the item that ``data`` is the whole and canonical encoding of; anything else is an RlpError."""
+def decode(data: bytes, items_max: int = ITEMS_MAX) -> Decoded:
+    """Return the item that ``data`` is the whole and canonical encoding of; anything else is an RlpError.
+
+    ``items_max`` is for who knows that no honest sender needs as many as ITEMS_MAX.
+    """
     size = len(data)
     if not size:
         raise RlpError("found no bytes, expected an RLP item")
-    lists_left = [LISTS_MAX]
-    items = _decode_items(data, 0, size, 0, lists_left, single=True)
+    items = _decode_items(data, 0, size, 0, [items_max], single=True)
     return items[0]
 
 
-def decode_list(data: bytes) -> list[Decoded]:
+def decode_list(data: bytes, items_max: int = ITEMS_MAX) -> list[Decoded]:
     """Return the items of the list that ``data`` is the whole and canonical encoding of."""
-    return expect_list(decode(data), "item")
+    return expect_list(decode(data, items_max), "item")
+
+
+def split_list(data: bytes) -> list[bytes]:
+    """Return the encoded items of a list, not looking into them: to read a part before the rest is worth it.
+
+    >>> [item.hex() for item in split_list(encode([b"cat", [b"", b"\\x01"]]))]
+    ['83636174', 'c28001']
+    """
+    start, stop = _span(data, 0, len(data))
+    if data[0] < 0xC0 or stop != len(data):
+        raise RlpError(f"item: found {len(data)} bytes, expected a list of them all")
+    items: list[bytes] = []
+    while start < stop:
+        if len(items) == SPLIT_MAX:
+            raise RlpError(f"item: found more than {SPLIT_MAX} items in a list, expected fewer")
+        _, end = _span(data, start, stop)
+        items.append(data[start:end])
+        start = end
+    return items
 
 
 def expect_list(item: Decoded, what: str, size: int | None = None) -> list[Decoded]:
@@ -155,18 +180,36 @@ def _long_size(data: bytes, pos: int, width: int, end: int) -> int:
     return size
 
 
-def _decode_items(
-    data: bytes, pos: int, end: int, depth: int, lists_left: list[int], single: bool = False
-) -> list[Decoded]:
-    """Return the items between ``pos`` and ``end``; with ``single`` exactly one must fill the space."""
+def _span(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    """Return where the content of the item at ``pos`` starts and stops; whether it is canonical is not looked at."""
+    lead = data[pos] if pos < end else 0
+    if lead < 0x80:
+        start, stop = pos, pos + 1
+    elif lead < 0xB8 or 0xC0 <= lead < 0xF8:
+        start = pos + 1
+        stop = start + (lead - 0x80 if lead < 0xB8 else lead - 0xC0)
+    else:
+        width = lead - (0xB7 if lead < 0xC0 else 0xF7)
+        start = pos + 1 + width
+        stop = start + _long_size(data, pos + 1, width, end)
+    if stop > end:
+        raise RlpError(f"at byte {pos}: found an item of {stop - start} bytes, expected at most {end - start}")
+    return start, stop
+
+
+def _decode_items(data: bytes, pos: int, end: int, depth: int, left: list[int], single: bool = False) -> list[Decoded]:
+    """Return the items between ``pos`` and ``end``; with ``single`` exactly one must fill the space.
+
+    ``left`` is how many items may still come, in one cell for all lists.
+    """
     items: list[Decoded] = []
     append = items.append
     look = pos + _LOOK_BYTES
     while pos < end:
         if pos >= look:
             look = pos + _LOOK_BYTES
-            if len(items) > ITEMS_MAX:
-                raise RlpError(f"at byte {pos}: found more than {ITEMS_MAX} items in a list, expected fewer")
+            if len(items) > left[0]:
+                raise RlpError(f"at byte {pos}: found too many items, expected fewer")
         lead = data[pos]
         if lead < 0x80:
             append(data[pos : pos + 1])
@@ -195,11 +238,11 @@ def _decode_items(
                 raise RlpError(f"at byte {pos}: found a list of {stop - start} bytes, expected at most {end - start}")
             if depth == DEPTH_MAX:
                 raise RlpError(f"at byte {pos}: found a list nested deeper than {DEPTH_MAX}, expected less")
-            lists_left[0] -= 1
-            if lists_left[0] < 0:
-                raise RlpError(f"at byte {pos}: found more than {LISTS_MAX} lists, expected fewer")
-            append(_decode_items(data, start, stop, depth + 1, lists_left))
+            append(_decode_items(data, start, stop, depth + 1, left))
             pos = stop
         if single and pos < end:
             raise RlpError(f"at byte {pos}: found {end - pos} bytes after the item, expected none")
+    left[0] -= len(items) + LIST_ITEMS
+    if left[0] < 0:
+        raise RlpError(f"at byte {end}: found too many items, expected fewer")
     return items

@@ -47,6 +47,9 @@ from cocket.node.errors import InvalidBlock, PeerError
 HEIGHT_BITS: Final = 63
 MESSAGE_BYTES_MAX: Final = 10 * 1024 * 1024
 """Besu drops a peer for more in one devp2p message."""
+ITEMS_MAX: Final = 1 << 19
+"""RLP items in one message: a block of 29,000 legacy transactions, which takes a gas limit of 600 million. More would
+hold the event loop for seconds, and a vote needs not be true to cost that."""
 NESTED_MAX: Final = 256
 """Signed payloads in one justification: one per validator, and a network of authorities has tens of them."""
 
@@ -142,13 +145,13 @@ def decode_message(code: int, data: bytes) -> Message:
     try:
         match code:
             case Code.PROPOSAL:
-                return _decode_proposal(expect_list(decode(data), "body", 2), data)
+                return _decode_proposal(expect_list(decode(data, ITEMS_MAX), "body", 2), data)
             case Code.PREPARE:
-                return _decode_prepare(decode(data), data)
+                return _decode_prepare(decode(data, ITEMS_MAX), data)
             case Code.COMMIT:
-                return _decode_commit(decode(data), data)
+                return _decode_commit(decode(data, ITEMS_MAX), data)
             case Code.ROUND_CHANGE:
-                return _decode_round_change(expect_list(decode(data), "body"), data)
+                return _decode_round_change(expect_list(decode(data, ITEMS_MAX), "body"), data)
             case _:
                 raise PeerError(f"message: found code {code:#04x}, expected 0x12 to 0x15")
     except (RlpError, InvalidBlock) as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
+from cocket.node.chain import rlp_codec
 from cocket.node.chain.block import (
     Block,
     Body,
@@ -24,8 +25,10 @@ from cocket.node.chain.fork_id import ForkId
 from cocket.node.chain.header import Header, encode_header, header_from_items
 from cocket.node.chain.receipt import Receipt, decode_receipt, encode_receipt
 from cocket.node.chain.rlp_codec import (
+    LIST_ITEMS,
     Decoded,
     RlpError,
+    decode,
     decode_list,
     encode,
     encode_int,
@@ -33,6 +36,7 @@ from cocket.node.chain.rlp_codec import (
     expect_int,
     expect_list,
     join_list,
+    split_list,
 )
 from cocket.node.chain.spec import Genesis, fork_id, is_fork_compatible
 from cocket.node.errors import InvalidBlock, PeerError
@@ -47,8 +51,9 @@ BODIES_MAX = 1024
 RECEIPTS_MAX = 1024
 HASHES_MAX = 4096
 ANNOUNCED_BLOCKS_MAX = 1024
+MESSAGE_TRANSACTIONS_MAX = 8192
 """Longest lists accepted: geth's and Besu's own answers are half of these or less; the 10 MiB of a message bound the
-rest (transactions)."""
+rest (blocks)."""
 
 _HASH_BYTES = 33
 _ENVELOPE_BYTES = 64
@@ -84,6 +89,17 @@ PAYLOAD_BYTES_MAX = {
 }
 """What the longest honest message of a kind takes, so that nothing larger is decoded; the other kinds hold blocks or
 transactions and may fill a message."""
+
+_TRANSACTION_ITEMS = 9 + LIST_ITEMS + 1
+_HEADER_ITEMS = 21 + LIST_ITEMS + 1
+
+ITEMS_MAX = {
+    Code.TRANSACTIONS: 64 + MESSAGE_TRANSACTIONS_MAX * _TRANSACTION_ITEMS,
+    Code.POOLED_TRANSACTIONS: 64 + MESSAGE_TRANSACTIONS_MAX * _TRANSACTION_ITEMS,
+    Code.BLOCK_HEADERS: 64 + HEADERS_MAX * _HEADER_ITEMS,
+}
+"""RLP items of the longest honest message of a kind, where that is far less than 10 MiB can hold: decoding stops there,
+for it is the event loop that decodes."""
 
 ANSWERS = frozenset({Code.BLOCK_HEADERS, Code.BLOCK_BODIES, Code.POOLED_TRANSACTIONS, Code.RECEIPTS})
 """Codes of messages that only answer a request."""
@@ -278,7 +294,7 @@ def decode_message(code: int, payload: bytes) -> Message:
         name = Code(code).name.lower().replace("_", " ")
         raise PeerError(f"eth {name}: found {len(payload)} bytes, expected at most {bytes_max}")
     try:
-        return decoder(decode_list(payload))
+        return decoder(decode_list(payload, ITEMS_MAX.get(Code(code), rlp_codec.ITEMS_MAX)))
     except (RlpError, InvalidBlock) as error:
         raise PeerError(f"eth {Code(code).name.lower().replace('_', ' ')}: {error}") from None
 
@@ -291,6 +307,20 @@ def request_id_of(payload: bytes) -> int:
     if not lead or payload[0] < 0xC0 or size > 8:
         raise PeerError("eth answer: found no request id of at most 8 bytes")
     return int.from_bytes(payload[skip + 1 : skip + 1 + size] if lead >= b"\x80" else lead, "big")
+
+
+def new_block_header(payload: bytes) -> Header:
+    """Return the header in a NewBlock, of which nothing else is read: most blocks sent unasked are not wanted."""
+    try:
+        items = split_list(payload)
+        if len(items) != 2:
+            raise RlpError(f"block and total difficulty: found {len(items)} items, expected 2")
+        parts = split_list(items[0])
+        if not parts:
+            raise RlpError("block: found no items, expected a header and a body")
+        return header_from_items(decode(parts[0], ITEMS_MAX[Code.BLOCK_HEADERS]))
+    except (RlpError, InvalidBlock) as error:
+        raise PeerError(f"eth new block: {error}") from None
 
 
 def status_of(genesis: Genesis, network_id: int, head: Header, head_hash: bytes) -> Status:

@@ -187,6 +187,12 @@ class Follower:
         """A peer sends a block unasked: taken when it is the next, else a sign of how far the peer is."""
         return self._guarded(node_id, now_s, lambda peer: self._take_new_block(peer, message.block))
 
+    def wants(self, header: Header) -> bool:
+        """Say whether a block sent unasked is the next one and has room: of another only the height counts."""
+        tip_number, tip_hash = self._tip
+        is_next = header.number == tip_number + 1 and header.parent_hash == tip_hash
+        return is_next and self._room > 0 and header.number <= self._head_number + self._limits.announced_ahead_max
+
     def upon_new_block_hashes(self, node_id: bytes, message: NewBlockHashes, now_s: float) -> list[Effect]:
         """A peer announces blocks that it has."""
 
@@ -335,9 +341,7 @@ class Follower:
     def _take_new_block(self, peer: FollowedPeer, block: Block) -> None:
         header = block.header
         peer.height = max(peer.height, header.number)
-        tip_number, tip_hash = self._tip
-        is_next = header.number == tip_number + 1 and header.parent_hash == tip_hash
-        if is_next and self._room and header.number <= self._head_number + self._limits.announced_ahead_max:
+        if self.wants(header):
             self._validate_gas(header)
             if not Delivered(block.transactions).is_of(header):
                 raise PeerError(f"new block {header.number}: the transactions are not those of its header")

@@ -11,6 +11,8 @@ from ledger.chains import RECORDER, Chain, set_slot
 from cocket.network.errors import DisconnectReason
 from cocket.network.session import Session
 from cocket.node.chain.block import Block
+from cocket.node.chain.header import encode_header
+from cocket.node.chain.rlp_codec import join_list
 from cocket.node.chain.transaction import Transaction, decode_transaction
 from cocket.node.errors import PeerError
 from cocket.node.neighbours import (
@@ -232,6 +234,37 @@ def test_who_asks_for_more_than_it_reads_is_not_answered_until_it_has_read(run: 
             peer.queue = (4, waiting)
             scene.hear(peer, eth.GetBlockHeaders(1, 0, 1))
             assert [type(message) for message in peer.take()] == [eth.BlockHeaders] * is_served
+        scene.neighbours.close()
+
+    run(main())
+
+
+def test_block_that_is_not_the_next_one_is_not_decoded_further_than_its_header(run: Run) -> None:
+    """Or each of ten megabytes, of any height, would be the loop's to read."""
+
+    async def main() -> None:
+        scene = Scene("a")
+        (peer,) = scene.peers
+        head = scene.chain.ledger.head
+        nonsense = b"\xc2\xff\xff"
+        for number, parent_hash in (
+            (head.number, bytes(32)),
+            (head.number + 9, bytes(32)),
+            (head.number + 1, bytes(32)),
+        ):
+            header = replace(head, number=number, parent_hash=parent_hash)
+            payload = join_list([join_list([encode_header(header), nonsense, b"\xc0"]), b"\x01"])
+            scene.neighbours.upon_message(cast(Session, peer), eth.Code.NEW_BLOCK, payload)
+            assert scene.neighbours.height_of(peer.node_id) == max(
+                number, scene.neighbours.height_of(peer.node_id) or 0
+            )
+        following = replace(head, number=head.number + 1, parent_hash=scene.chain.ledger.head_hash)
+        payload = join_list([join_list([encode_header(following), nonsense, b"\xc0"]), b"\x01"])
+        with pytest.raises(PeerError, match="new block: at byte"):
+            scene.neighbours.upon_message(cast(Session, peer), eth.Code.NEW_BLOCK, payload)
+        for payload in (b"", b"\xc0", b"\xc2\xc0\x01", b"\xc3\xc1\xc0\x01", b"\xc2\x01\x01"):
+            with pytest.raises(PeerError, match="eth new block"):
+                scene.neighbours.upon_message(cast(Session, peer), eth.Code.NEW_BLOCK, payload)
         scene.neighbours.close()
 
     run(main())

@@ -21,6 +21,7 @@ from cocket.node.chain.rlp_codec import (
     expect_int,
     expect_list,
     join_list,
+    split_list,
 )
 
 byte_strings = st.binary(max_size=4) | st.binary(max_size=80) | st.sampled_from([b"\0", b"\x7f", b"\x80", b"x" * 300])
@@ -102,11 +103,60 @@ def test_nesting_is_bounded() -> None:
         decode(nested(5000))  # far beyond the interpreter's own stack
 
 
-def test_the_number_of_lists_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rlp_codec, "LISTS_MAX", 10)
-    assert decode(join_list([b"\xc0"] * 9)) == [[]] * 9
-    with pytest.raises(RlpError, match="more than 10 lists"):
-        decode(join_list([b"\xc0"] * 10))
+def test_the_number_of_items_is_bounded_in_all_lists_together() -> None:
+    lists = join_list([join_list([b"\x01"] * 5)] * 4)  # 4 lists of 5 + 8, in one of 4 + 8, and that is an item too
+    assert decode(lists, 4 * 13 + 12 + 9) == [[b"\x01"] * 5] * 4
+    with pytest.raises(RlpError, match="too many items"):
+        decode(lists, 4 * 13 + 12 + 8)
+    assert decode(join_list([b"\xc0"] * 10), 10 * 8 + 18 + 9) == [[]] * 10
+    with pytest.raises(RlpError, match="too many items"):
+        decode(join_list([b"\xc0"] * 11), 10 * 8 + 18 + 9)
+
+
+TEN_MIB = 10 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        pytest.param(join_list([b"\xc0"] * (TEN_MIB - 4)), id="empty lists"),
+        pytest.param(join_list([b"\x80"] * (TEN_MIB - 4)), id="empty strings"),
+        pytest.param(join_list([join_list([b"\x01" * 18])] * 524_000), id="short lists"),
+        pytest.param(join_list([join_list([b"\x01"] * 524_288)] * 19), id="long lists"),
+    ],
+)
+def test_what_takes_seconds_to_decode_is_refused_in_its_first_part(bomb: bytes) -> None:
+    assert len(bomb) <= TEN_MIB
+    with pytest.raises(RlpError, match="too many items") as caught:
+        decode(bomb)
+    assert int(str(caught.value).split()[2].rstrip(":")) < TEN_MIB / 2
+
+
+def test_the_smallest_transactions_that_fill_a_message_are_decoded() -> None:
+    fields = [b"\x01" * 8, b"\x01" * 4, b"\x52\x08", bytes(20), b"", b"", b"\x1c", b"\x01" * 32, b"\x01" * 32]
+    transaction = encode(fields)
+    count = (TEN_MIB - 1024) // len(transaction)
+    assert len(decode_list(join_list([transaction] * count))) == count > 90_000
+
+
+@given(st.lists(items, max_size=6))
+def test_a_list_is_split_without_looking_into_its_items(parts: list[rlp_codec.Item]) -> None:
+    assert split_list(encode(parts)) == [encode(part) for part in parts]
+
+
+@given(st.binary(max_size=40))
+def test_splitting_any_bytes_raises_only_its_own_error(data: bytes) -> None:
+    with contextlib.suppress(RlpError):
+        assert data.endswith(b"".join(split_list(data)))
+
+
+def test_what_is_split_is_one_whole_list_of_few_items() -> None:
+    for data in (b"", b"\x80", b"\x83abc", b"\xc1", b"\xc1\x01\x01", b"\xc2\x83a", b"\xf8", b"\xf8\x01\x01"):
+        with pytest.raises(RlpError):
+            split_list(data)
+    assert split_list(join_list([b"\x01"] * rlp_codec.SPLIT_MAX)) == [b"\x01"] * rlp_codec.SPLIT_MAX
+    with pytest.raises(RlpError, match="more than 16 items"):
+        split_list(join_list([b"\x01"] * (rlp_codec.SPLIT_MAX + 1)))
 
 
 @given(st.lists(items, max_size=6))
@@ -150,11 +200,3 @@ def test_expectations_name_what_they_wanted() -> None:
         expect_bytes(b"ab", "root", 32)
     with pytest.raises(RlpError, match="root: found a list of 0 items, expected a byte string"):
         expect_bytes([], "root")
-
-
-def test_list_of_more_items_than_any_honest_one_is_refused_early() -> None:
-    body = b"\x01" * (rlp_codec.ITEMS_MAX + 3 * 65_536)
-    with pytest.raises(RlpError, match="more than 1048576 items"):
-        decode(b"\xfa" + len(body).to_bytes(3, "big") + body)
-    body = b"\x01" * rlp_codec.ITEMS_MAX
-    assert decode(b"\xfa" + len(body).to_bytes(3, "big") + body) == [b"\x01"] * rlp_codec.ITEMS_MAX
