@@ -47,10 +47,6 @@ class Allowance:
         self._left -= amount
         return True
 
-    def give(self, amount: float, now_s: float) -> None:
-        """Add something, to at most twice the burst."""
-        self._left = min(2 * self._burst, self.left(now_s) + amount)
-
     def is_full(self, now_s: float) -> bool:
         """Whether nothing is missing, so that a new one would be the same."""
         return self.left(now_s) >= self._burst

@@ -40,7 +40,7 @@ class SessionLimits:
     """Of the loop's time, what one peer's messages may take in the long run: honest ones take some 0.02, and a flood of
     a few peers leaves most of the loop to the votes of the others."""
     loop_burst_s: float = 0.5
-    """What may be taken at once: one of the dearest messages. What was asked for is granted on top."""
+    """What may be taken at once: one of the dearest messages. What was asked for comes on top."""
     loop_debt_s_max: float = 0.4
     """What may be owed after a dear message: two seconds of waiting, well below the five for which an answer is waited
     for, so that nobody counts as slow because it was made to wait."""
@@ -114,6 +114,7 @@ class Session:
         self._queue_bytes = 0
         self._busy_s = busy_s
         self._loop_time = Allowance(limits.loop_share, limits.loop_burst_s, self._loop.time(), limits.loop_debt_s_max)
+        self._excuse_s = self._excused_s = 0.0
         self._is_reading = True
         self._heard_at_s = 0.0
         self._frame_since_s: float | None = None
@@ -177,9 +178,12 @@ class Session:
         self.counters.messages_out += 1
         return self._send(frame)
 
-    def grant(self, seconds: float) -> None:
-        """Let the other end's messages take so much more of the loop's time: it was asked for something."""
-        self._loop_time.give(seconds, self._loop.time())
+    def excuse(self, seconds: float) -> None:
+        """Charge the other end less, by up to so much, for the message being handled: it was asked for.
+
+        Nothing is left over for its next message, or who has itself asked for trifles could flood with the rest.
+        """
+        self._excuse_s = seconds
 
     def disconnect(self, reason: DisconnectReason, detail: str = "") -> None:
         """Say goodbye and end the session; harmless when it has ended."""
@@ -230,11 +234,11 @@ class Session:
         """
         if self.ending is not None:
             return
-        began_s = self._busy_s()
+        began_s, self._excused_s = self._busy_s(), 0.0
         has_more = self._handle_some()
         now_s = self._loop.time()
         busy_s = self._busy_s() - began_s
-        self._loop_time.take(busy_s, now_s)
+        self._loop_time.take(busy_s - self._excused_s, now_s)
         self.counters.loop_s += busy_s
         if self.ending is not None:
             return
@@ -262,6 +266,7 @@ class Session:
                 if messages <= 0 or size <= 0 or self._loop.time() > end_s:
                     has_more = True
                     break
+                began_s = self._busy_s()
                 event = self._connection.next_event()
                 if event is None:
                     break
@@ -271,7 +276,10 @@ class Session:
                     case Message():
                         size -= len(event.payload)
                         self.counters.messages_in += 1
+                        self._excuse_s = 0.0
                         self._owner.upon_message(self, event)
+                        if self._excuse_s:
+                            self._excused_s += min(self._excuse_s, self._busy_s() - began_s)
                     case Ponged():
                         pass
                     case Opened():

@@ -205,6 +205,8 @@ class Neighbours:
         if not is_expected or code == eth.Code.RECEIPTS:
             name = eth.Code(code).name.lower().replace("_", " ")
             raise PeerError(f"eth {name}: found an answer with id {request_id}, under which nothing was asked")
+        is_pooled = code == eth.Code.POOLED_TRANSACTIONS
+        neighbour.session.excuse(ASKED_TRANSACTIONS_LOOP_S if is_pooled else ASKED_LOOP_S)
 
     def _serve(self, session: Session, request: serve.Request) -> None:
         _, waiting_bytes = session.queue
@@ -279,7 +281,6 @@ class Neighbours:
                 case Ask():
                     neighbour = self._neighbours.get(effect.peer)
                     if neighbour is not None:
-                        neighbour.session.grant(ASKED_LOOP_S)
                         self._send(neighbour.session, effect.message)
                 case ImportBlock():
                     self._shell.import_block(effect.block, effect.block_hash)
@@ -332,7 +333,6 @@ class Neighbours:
         for start in range(0, len(wanted), serve.TRANSACTIONS_MAX):
             self._request_id += 1
             neighbour.asked[self._request_id] = now_s + WANTED_S
-            neighbour.session.grant(ASKED_TRANSACTIONS_LOOP_S)
             hashes = tuple(wanted[start : start + serve.TRANSACTIONS_MAX])
             self._send(neighbour.session, eth.GetPooledTransactions(self._request_id, hashes))
 

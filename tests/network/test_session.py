@@ -409,16 +409,38 @@ def test_who_uses_up_its_share_of_the_loop_waits_and_loses_nothing(net: Any, run
     run_virtual(play())
 
 
-def test_what_was_asked_for_is_granted_on_top(net: Any, run_virtual: Run) -> None:
+ANSWER, TRIFLE, FLOOD = range(3)
+
+
+class Asker(Work):
+    """Has asked for answers, which cost a little more than is excused, and for trifles; the rest is a flood."""
+
+    def upon(self, session: Session, message: Message) -> None:
+        self.busy_s += 0.001 if message.code == TRIFLE else self.cost_s
+        if message.code != FLOOD:
+            session.excuse(0.09)
+
+
+@pytest.mark.parametrize(
+    ("codes", "handled"),
+    [
+        ([ANSWER] * 60, 51),  # a hundredth of a second each is over
+        ([FLOOD] * 60, 6),
+        ([TRIFLE] * 40 + [FLOOD] * 60, 46),  # what trifles did not use is not the flood's
+        ([TRIFLE, FLOOD] * 30, 12),
+    ],
+)
+def test_what_was_asked_for_comes_on_top_and_leaves_nothing_over(
+    net: Any, run_virtual: Run, codes: list[int], handled: int
+) -> None:
     async def play() -> None:
-        work = Work(cost_s=0.1)
+        work = Asker(cost_s=0.1)
         scene = await join(net, SessionLimits(turn_messages=1), busy_s=work)
         scene.far_owner.upon = work.upon
-        scene.far.grant(0.4)
-        for number in range(16):
-            scene.near.send("eth", number, b"")
-        await turns(200)
-        assert len(scene.far_owner.messages) == 10
+        for code in codes:
+            scene.near.send("eth", code, b"")
+        await turns(400)
+        assert len(scene.far_owner.messages) == handled
         await finish(scene)
 
     run_virtual(play())

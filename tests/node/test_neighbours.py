@@ -16,6 +16,7 @@ from cocket.node.chain.rlp_codec import join_list
 from cocket.node.chain.transaction import Transaction, decode_transaction
 from cocket.node.errors import PeerError
 from cocket.node.neighbours import (
+    ASKED_TRANSACTIONS_LOOP_S,
     HEAD_AGAIN_S,
     RELAY_S,
     SERVE_QUEUE_BYTES_MAX,
@@ -63,10 +64,10 @@ class Peer:
         self.capabilities = {"eth": 68} | ({"istanbul": 100} if is_validator else {})
         self.told: list[eth.Message] = []
         self.queue = (0, 0)
-        self.granted_s = 0.0
+        self.excused_s = 0.0
 
-    def grant(self, seconds: float) -> None:
-        self.granted_s += seconds
+    def excuse(self, seconds: float) -> None:
+        self.excused_s += seconds
 
     def send(self, capability: str, code: int, payload: bytes) -> bool:
         assert capability == "eth"
@@ -211,11 +212,12 @@ def test_an_answer_after_its_time_is_late_and_one_that_nobody_asked_for_breaks_t
         scene.hear(peer, eth.NewPooledTransactionHashes(bytes([transaction.type]), (len(raw),), (transaction.hash,)))
         (asked,) = peer.take()
         assert isinstance(asked, eth.GetPooledTransactions)
-        assert peer.granted_s > 0
+        assert peer.excused_s == 0  # only what answers
         for _ in range(7):
             await scene.loop.step(1.0)
         scene.hear(peer, eth.PooledTransactions(asked.request_id, (raw,)))
         assert (await scene.admitted.get()).hash == transaction.hash
+        assert peer.excused_s == ASKED_TRANSACTIONS_LOOP_S
         for unasked in (asked.request_id, asked.request_id + 1):
             with pytest.raises(PeerError, match="nothing was asked"):
                 scene.hear(peer, eth.PooledTransactions(unasked, ()))
