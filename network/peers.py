@@ -10,7 +10,6 @@ Two nodes that dial each other at once would have two sessions; both ends keep t
 import asyncio
 import os
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -23,7 +22,7 @@ from cocket.network.dialler import Dialler, DialLimits
 from cocket.network.ecies import Entropy
 from cocket.network.enode import Enode
 from cocket.network.errors import DisconnectReason, PeerFault, TransportFault
-from cocket.network.gate import Gate, GateLimits, address_of
+from cocket.network.gate import Gate, GateLimits
 from cocket.network.hello import Capability
 from cocket.network.report import EventKind, NetworkEvent, NetworkStatus, PeerStatus
 from cocket.network.session import Ending, Session, SessionLimits
@@ -40,8 +39,9 @@ class NetworkLimits:
     sessions_max: int = 128
     """Open sessions: twice the customs authorities one could think of, with followers."""
     inbound_handshakes_max: int = 32
-    """Inbound streams before Hello. One more, and the oldest goes of the address that has most: a known node needs two
-    round trips, so a crowd of silent strangers cannot keep it out. (A claimed node id proves nothing before Hello.)"""
+    """Inbound streams before Hello. One more, and the oldest goes of the address that has most, one where a known node
+    is last of all: it needs two round trips, so a crowd of silent strangers cannot keep it out. (A claimed node id
+    proves nothing before Hello.)"""
     gate: GateLimits = field(default_factory=GateLimits)
     inbound_sessions_burst: int = 20
     """Sessions that one node may open at once: a service that its supervisor starts again and again for a while."""
@@ -107,7 +107,7 @@ class PeerNetwork:
         self._unopened: dict[Session, None] = {}
         self._streams: set[Session] = set()
         self._held_off_until_s: dict[bytes, float] = {}
-        self._breaches: dict[bytes, tuple[int, float]] = {}
+        self._breaches: dict[bytes, tuple[int, float, float]] = {}
         self._openings: dict[bytes, Allowance] = {}
         self._gate = Gate(self._limits.gate, asyncio.get_running_loop().time())
         self._counts = dict.fromkeys(EventKind, 0)
@@ -158,7 +158,7 @@ class PeerNetwork:
         """
         wanted = {enode.node_id: enode for enode in enodes if enode.node_id != self.node_id}
         now_s = asyncio.get_running_loop().time()
-        self._gate.update_known(enode.host for enode in wanted.values())
+        self._gate.update_known([enode.host for enode in wanted.values()], self._is_allowed)
         self._forget_what_is_over(now_s)
         for node_id, dialler in tuple(self._diallers.items()):
             if wanted.get(node_id) != dialler.enode:
@@ -186,17 +186,15 @@ class PeerNetwork:
 
     def _hold_off(self, node_id: bytes, seconds: float, *, is_breach: bool) -> None:
         now_s = asyncio.get_running_loop().time()
-        if self.held_off_s(node_id) > 0:
-            return
-        if not is_breach:
-            self._held_off_until_s[node_id] = now_s + seconds
-            return
-        count, last_s = self._breaches.get(node_id, (0, now_s))
-        if now_s - last_s > self._limits.hold_off_memory_s:
-            count = 0
-        self._breaches[node_id] = (count + 1, now_s)
-        doubled_s = min(seconds * 2.0 ** min(count, 16), max(seconds, self._limits.hold_off_max_s))
-        self._held_off_until_s[node_id] = now_s + doubled_s
+        if is_breach:
+            count, last_s, until_s = self._breaches.get(node_id, (0, now_s, now_s))
+            if now_s < until_s:
+                return  # told of twice: by who found it, and by the end of the session
+            if now_s - last_s > self._limits.hold_off_memory_s:
+                count = 0
+            seconds = min(seconds * 2.0 ** min(count, 16), max(seconds, self._limits.hold_off_max_s))
+            self._breaches[node_id] = (count + 1, now_s, now_s + seconds)
+        self._held_off_until_s[node_id] = max(self._held_off_until_s.get(node_id, 0.0), now_s + seconds)
 
     def _forget_what_is_over(self, now_s: float) -> None:
         memory_s = self._limits.hold_off_memory_s
@@ -221,6 +219,7 @@ class PeerNetwork:
         """Admit a session that has said Hello, unless it is a duplicate or one too many."""
         self._unopened.pop(session, None)
         node_id = session.node_id
+        self._gate.meet(node_id, session.remote)
         if not session.is_outbound and not self._may_open_again(node_id):
             session.disconnect(DisconnectReason.USELESS_PEER, "it opens sessions again and again")
             return
@@ -299,10 +298,8 @@ class PeerNetwork:
             return
         inbound = [session for session in self._unopened if not session.is_outbound]
         if len(inbound) >= self._limits.inbound_handshakes_max:
-            addresses = [address_of(session.remote.rpartition(":")[0]) for session in inbound]
-            crowd = Counter(addresses).most_common(1)[0][0]
-            oldest = inbound[addresses.index(crowd)]
-            oldest.disconnect(DisconnectReason.TOO_MANY_PEERS, "slow to say Hello while others wait to be let in")
+            slowest = inbound[self._gate.pushed_out([session.remote for session in inbound])]
+            slowest.disconnect(DisconnectReason.TOO_MANY_PEERS, "slow to say Hello while others wait to be let in")
         self._start_session(Connection(self._local, None, self._entropy), stream, is_outbound=False)
 
     def _start_session(self, connection: Connection, stream: Stream, *, is_outbound: bool) -> Session:

@@ -21,10 +21,48 @@ def test_one_address_has_its_burst_and_then_its_rate() -> None:
 
 def test_many_addresses_have_a_sum_that_known_ones_do_not_count_in() -> None:
     gate = Gate(LIMITS, 0)
-    gate.update_known(["198.51.100.7", "node.example"])
+    gate.update_known(["198.51.100.7", "node.example"], lambda _: True)
     assert sum(knock(gate, f"192.0.2.{number}:1", 1) for number in range(50)) == 5
     assert knock(gate, "198.51.100.7:30303", 9) == 3
     assert knock(gate, "192.0.2.99:1", 9, now_s=1) == 1
+
+
+def test_node_listed_by_name_is_known_once_it_has_been_met_and_while_it_is_allowed() -> None:
+    gate = Gate(LIMITS, 0)
+    gate.update_known(["node.example"], lambda _: True)
+    assert sum(knock(gate, f"192.0.2.{number}:1", 1) for number in range(50)) == 5
+    assert knock(gate, "203.0.113.5:1", 1) == 0
+    gate.meet(b"node", "203.0.113.5:30303")
+    assert knock(gate, "203.0.113.5:2", 1) == 1
+    gate.meet(b"node", "[2001:db8::5]:30303")  # it has moved
+    assert not gate.is_known("203.0.113.5:3")
+    assert gate.is_known("[2001:db8::6]:4")
+    gate.update_known(["node.example"], lambda node: node != b"node")
+    assert not gate.is_known("[2001:db8::5]:30303")
+
+
+def test_nodes_met_are_bounded() -> None:
+    gate = Gate(GateLimits(met_max=2), 0)
+    for number in range(5):
+        gate.meet(bytes([number]), f"192.0.2.{number}:1")
+    assert [gate.is_known(f"192.0.2.{number}:9") for number in range(5)] == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "goes"),
+    [
+        ("abc", 0),
+        ("abcb", 1),  # who has most
+        ("KabbK", 2),  # a known node's two, and a crowd's two
+        ("KabcK", 1),  # many addresses with one each
+        ("KKKab", 0),  # more than half are one known node's
+        ("KK", 0),
+    ],
+)
+def test_who_makes_room_is_of_a_crowd_and_of_a_known_node_last(waiting: str, goes: int) -> None:
+    gate = Gate(LIMITS, 0)
+    gate.update_known(["K"], lambda _: True)
+    assert gate.pushed_out([f"{host}:{port}" for port, host in enumerate(waiting)]) == goes
 
 
 def test_forgotten_addresses_do_not_lift_the_sum() -> None:

@@ -590,6 +590,22 @@ def test_each_further_breach_keeps_a_node_out_twice_as_long(net: Any, run_virtua
     run_virtual(scene())
 
 
+def test_breach_counts_also_while_a_node_is_put_off_for_something_else(net: Any, run_virtual: Run) -> None:
+    """Or who has used up its openings, and still has a session, could break the protocol as often as it likes."""
+
+    async def scene() -> None:
+        home = Node(net, "home", PipeTransport())
+        node_id = net.node_id("other")
+        for expected in (30, 60):
+            home.network.disconnect(node_id, DisconnectReason.USELESS_PEER, "", 5)
+            home.network.disconnect(node_id, DisconnectReason.BREACH_OF_PROTOCOL, "", 30)
+            home.network.disconnect(node_id, DisconnectReason.USELESS_PEER, "shorter", 5)
+            assert home.network.held_off_s(node_id) == pytest.approx(expected)
+            await asyncio.sleep(expected + 1)
+
+    run_virtual(scene())
+
+
 def test_who_is_only_slow_is_never_put_off_for_longer(net: Any, run_virtual: Run) -> None:
     async def scene() -> None:
         home = Node(net, "home", PipeTransport())
