@@ -12,6 +12,9 @@ from cocket.node.errors import PeerError
 from cocket.node.protocols.eth import GetBlockBodies, GetBlockHeaders
 from cocket.node.protocols.lookahead import Slot
 
+PATIENCE_MAX = 4
+"""How many times as long as others a peer may take whose answers come late: on a slow link or a busy machine."""
+
 
 @dataclass(slots=True)
 class Asked:
@@ -38,6 +41,8 @@ class FollowedPeer:
     asked_last: int = 0
     stalls: int = 0
     """Failures in a row that may have been accidents."""
+    patience: int = 1
+    """How many times as long as usual its answers are waited for."""
     late_ids: deque[int] = field(default_factory=lambda: deque(maxlen=16))
     """Requests given up: an answer to one is late, not unasked."""
 
@@ -51,10 +56,16 @@ class FollowedPeer:
         if asked is None or asked.message.request_id != request_id or not isinstance(asked.message, kind):
             if request_id in self.late_ids:
                 self.late_ids.remove(request_id)
+                self._upon_late()
                 return None
             raise PeerError(f"answer with id {request_id}: nothing was asked under it")
         self.release()
         return asked
+
+    def _upon_late(self) -> None:
+        """Be more patient: who answers late is slow, not silent, so it is asked after the others, and never dropped."""
+        self.stalls = min(self.stalls, 1)
+        self.patience = min(2 * self.patience, PATIENCE_MAX)
 
     def give_up(self) -> None:
         """Wait no longer for the request under way."""

@@ -47,9 +47,9 @@ class FollowLimits:
     """Above this no further body is asked for; answers under way may add a message (10 MiB) each."""
     body_requests_max: int = 2
     answer_s: float = 5.0
-    """A peer that has not answered by then has stalled: another one is asked."""
+    """A peer that has not answered by then has stalled: another one is asked. One that answers late gets more time."""
     stalls_max: int = 3
-    """So many in a row, and the peer is dropped."""
+    """So many in a row without an answer, be it late, and the peer is dropped."""
     retry_s: float = 1.0
     """Pause after an import that could not run for reasons of our own."""
     level_slack: int = 2
@@ -390,7 +390,7 @@ class Follower:
         for peer in self._crowd:
             if peer.head_hash is not None and peer.asked is None:
                 message = GetBlockHeaders(self._crowd.new_id(), peer.head_hash, 1)
-                effects.append(self._ask(peer, Asked(message, now_s + self._limits.answer_s)))
+                effects.append(self._ask(peer, Asked(message, self._deadline_s(peer, now_s))))
         return effects
 
     def _ask_headers(self, now_s: float) -> list[Effect]:
@@ -409,7 +409,7 @@ class Follower:
         message = GetBlockHeaders(self._crowd.new_id(), tip[0] + 1, min(limit, leader.height - tip[0]))
         last = self._look_ahead.last
         source = None if last is None else last.source
-        return [self._ask(leader, Asked(message, now_s + self._limits.answer_s, tip, source))]
+        return [self._ask(leader, Asked(message, self._deadline_s(leader, now_s), tip, source))]
 
     def _ask_bodies(self, now_s: float) -> list[Effect]:
         effects: list[Effect] = []
@@ -425,7 +425,7 @@ class Follower:
             for slot in slots:
                 slot.is_asked = True
             message = GetBlockBodies(self._crowd.new_id(), tuple(slot.hash for slot in slots))
-            effects.append(self._ask(peer, Asked(message, now_s + limits.answer_s, slots=slots)))
+            effects.append(self._ask(peer, Asked(message, self._deadline_s(peer, now_s), slots=slots)))
         return effects
 
     def _body_peer(self, missing: list[Slot]) -> tuple[FollowedPeer | None, tuple[Slot, ...]]:
@@ -458,6 +458,9 @@ class Follower:
         peer.asked = asked
         peer.asked_last = asked.message.request_id
         return Ask(peer.node_id, asked.message)
+
+    def _deadline_s(self, peer: FollowedPeer, now_s: float) -> float:
+        return now_s + peer.patience * self._limits.answer_s
 
     def _blame(self, peer: FollowedPeer, reason: str) -> list[Effect]:
         """Count a failure that may be an accident; the third in a row is not."""

@@ -514,6 +514,41 @@ def test_late_answer_is_ignored_not_punished(line: Line) -> None:
     assert play.imported == list(range(1, 31))
 
 
+def answering_after(play: Play, peer: Peer, delay_s: float, seconds: int) -> None:
+    """Let time pass while a peer answers everything, so much later."""
+    due: deque[tuple[float, GetBlockHeaders | GetBlockBodies]] = deque()
+    for _ in range(seconds):
+        due.extend([(play.now_s + delay_s, message) for message in peer.asked])
+        peer.asked.clear()
+        play.wait(1)
+        while due and due[0][0] <= play.now_s:
+            play.deliver(peer, Peer.honest(peer, due.popleft()[1]))
+            play.run()
+
+
+@pytest.mark.parametrize("delay_s", [4, 8, 14])
+def test_peer_that_is_slow_is_given_time_and_never_dropped(line: Line, delay_s: float) -> None:
+    """On a slow link or a busy machine: the chain comes all the same."""
+    peer = Peer("p", line, 300)
+    peer.answer = silent
+    play = Play(line).join(peer).run()
+    answering_after(play, peer, delay_s, 500)
+    assert play.drops == []
+    assert play.imported == list(range(1, 301))
+
+
+def test_slow_peer_is_asked_after_the_quick_ones(line: Line) -> None:
+    slow, quick = Peer("a", line, 300), Peer("b", line, 200)
+    slow.answer = silent
+    play = Play(line).join(slow).run()
+    answering_after(play, slow, 14, 20)
+    assert play.imported == []
+    play.join(quick).run()
+    answering_after(play, slow, 14, 20)
+    assert play.imported == list(range(1, 201))
+    assert play.drops == []
+
+
 def test_peer_that_drips_loses_the_lead(line: Line) -> None:
     slow, quick = Peer("a", line, 600), Peer("b", line, 599)
 
