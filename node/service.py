@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from cocket.network.allowance import Allowance
 from cocket.network.enode import Enode, parse_enode
 from cocket.network.errors import EnodeInvalid, NetworkError, PeerFault
 from cocket.network.peers import EventKind, NetworkEvent, PeerNetwork
@@ -55,6 +56,7 @@ from cocket.node.voters import Voters
 from cocket.node.worker import BlockWorker
 
 BUILD_SHARE = 0.25  # of the base round timeout: the proposer's time to make a block
+UNKEPT_AGAIN_S = 60.0  # equivocations for which there is no more room are told of so seldom
 HOLD_OFF_S = 30.0  # a peer that broke the protocol is not let in again for so long
 SYNC_EVERY = 64  # blocks caught up with for each fsync of the chain; a crash costs that many, which peers have
 PROGRESS_S = 5.0  # between two lines that say how far catching up is
@@ -96,6 +98,7 @@ class Node:
         builder = Builder(self.ledger, permission, self.pool, time.monotonic, votes)
         self._worker = BlockWorker(self._loop)
         self._evidence = EvidenceBook(self._store)
+        self._unkept_told = Allowance(1 / UNKEPT_AGAIN_S, 1, self._loop.time())
         self._roster = Roster()
         self._ready: set[bytes] = set()
         self._told = self.ledger.head.number
@@ -520,6 +523,8 @@ class Node:
         self._metrics.equivocated(self._country(first.author), first.code)
         if self._evidence.has_room(evidence):
             self._evidence.keep(evidence)
+        elif not self._unkept_told.try_take(1, self._loop.time()):
+            return  # who cheats all the time must not fill the disk with lines either; the metric counts
         self._log.warning(
             "equivocation",
             validator=self._country(first.author),
