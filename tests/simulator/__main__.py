@@ -1,4 +1,4 @@
-"""Replay clusters from seeds, plant bugs and see which seed finds them, or soak real nodes.
+"""Replay clusters from seeds, plant bugs and see which seed finds them, or soak and besiege real nodes.
 
     python -m simulator --seeds 2000 --json        play so many stories
     python -m simulator --seed 42                  one again
@@ -6,6 +6,7 @@
     python -m simulator --mutant "resend missing"  one bug
     python -m simulator --soak 10m                 four real nodes through real faults, for so long
     python -m simulator --kills 10                 four real nodes killed at once under load, so often
+    python -m simulator --siege                    four real nodes, hostile peers of every kind, block times
 
 Exit code 0 when all held, 1 on a violation, a stall or a bug that nobody found; the seed to replay is printed.
 ``heights_per_s``, by the number of validators, is per second of processor time: one core, whatever else runs.
@@ -42,7 +43,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     parser.add_argument("--soak", metavar="DURATION", help="run four real nodes through faults for so long, as 10m")
     parser.add_argument("--kills", metavar="TIMES", help="kill four real nodes at once under load, so many times")
+    parser.add_argument(
+        "--siege",
+        nargs=argparse.REMAINDER,
+        metavar="KIND",
+        help="besiege four real nodes with hostile peers of these kinds, or of all; more with --siege --help",
+    )
     options = parser.parse_args(arguments)
+    if options.siege is not None:
+        from hostile import siege
+
+        return siege.main([*options.siege, *(["--json"] if options.json else [])])
     if options.soak is not None or options.kills is not None:
         from e2e import soak
 
