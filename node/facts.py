@@ -2,14 +2,21 @@
 
 import platform
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from cocket.network.enode import Enode, format_enode
 from cocket.network.peers import PeerNetwork
+from cocket.node.chain.ledger import Ledger
 from cocket.node.consensus.validators import faults_max
+from cocket.node.diagnosis import Diagnosis
 from cocket.node.evidence import Evidence, EvidenceBook
+from cocket.node.examination import Examination, Line
 from cocket.node.neighbours import Neighbours
+from cocket.node.observations import Observations
+from cocket.node.roster import Roster
 from cocket.node.rpc.status import PeerStatus, SyncProgress
 from cocket.node.validator import Validator
 
@@ -30,14 +37,30 @@ class NodeFacts:
         address: bytes | None,
         host: str,
         evidence: EvidenceBook,
+        *,
+        name: str,
+        ledger: Ledger,
+        observations: Observations,
+        roster: Callable[[], Roster],
+        is_ready: Callable[[bytes], bool],
+        data: Path,
     ) -> None:
-        """Keep whom to ask; ``address`` is the validator's, ``host`` where peers reach this node."""
+        """Keep whom to ask; ``address`` is the validator's, ``host`` where peers reach us, ``data`` where our data lie.
+
+        ``is_ready`` says of a node id whether its Status fits ours.
+        """
         self._network = network
         self._neighbours = neighbours
         self._validator = validator
         self._address = address
         self._host = host
         self._evidence = evidence
+        self._name = name
+        self._ledger = ledger
+        self._observations = observations
+        self._roster = roster
+        self._is_ready = is_ready
+        self._data = data
 
     def client_version(self) -> str:
         """Return name, version and platform."""
@@ -92,3 +115,25 @@ class NodeFacts:
     def evidence(self, author: bytes | None = None) -> Iterable[Evidence]:
         """Return the evidence of equivocation kept, of one validator or of all, highest first."""
         return self._evidence.read(author)
+
+    def diagnosis(self) -> Diagnosis:
+        """Return what this node knows of why blocks come or do not."""
+        validator, roster, progress = self._validator(), self._roster(), self.sync_progress()
+        peers = self._network.status().peers
+        examination = Examination(
+            ledger=self._ledger,
+            seen=self._observations,
+            name=self._name,
+            address=self._address,
+            state=None if validator is None else validator.state,
+            countries=roster.countries,
+            lines={
+                roster.address_of(peer.node_id): Line(peer.open_for_s, self._neighbours.height_of(peer.node_id))
+                for peer in peers
+                if self._is_ready(peer.node_id)
+            },
+            peers=len(peers),
+            syncing_to=None if progress is None else progress.highest_block,
+            data=self._data,
+        )
+        return examination.diagnosis(time.time_ns() // 1_000_000)

@@ -33,15 +33,18 @@ from cocket.node.config import Home, PoolSettings, Settings
 from cocket.node.consensus.effects import Rejected
 from cocket.node.consensus.messages import Message
 from cocket.node.consensus.state import Times
+from cocket.node.diagnosis import patience_s
 from cocket.node.errors import InvalidBlock, NodeFault, PeerError, Refused
 from cocket.node.evidence import EvidenceBook, evidence_of
 from cocket.node.facts import NodeFacts, client_version
 from cocket.node.genesis_file import read_genesis
 from cocket.node.joining import is_old
+from cocket.node.judgement import call_roll, headline, judge
 from cocket.node.keystore import load_key, read_passphrase
 from cocket.node.log import Log, open_log
 from cocket.node.metrics import Figures, Metrics, PeerLoad
 from cocket.node.neighbours import Neighbours, fault_reason, goodbye_reason
+from cocket.node.observations import Observations
 from cocket.node.ports import LedgerExecutor, LoopTimers, WallClock
 from cocket.node.protocols import eth, istanbul
 from cocket.node.roster import Roster, read_roster
@@ -104,7 +107,7 @@ class Node:
         self._told = self.ledger.head.number
         self._stopping = asyncio.Event()
         self._stall: asyncio.TimerHandle | None = None
-        self._told_at_s = self._loop.time()
+        self._observations = Observations(time.monotonic, WallClock().now_ms)
         self._fault: NodeFault | None = None
         self._validator: Validator | None = None
         self._timers: LoopTimers | None = None
@@ -129,7 +132,18 @@ class Node:
         )
         address = None if signer is None else signer.address
         self._facts = NodeFacts(
-            self._network, self._neighbours, lambda: self._validator, address, settings.peers.host, self._evidence
+            self._network,
+            self._neighbours,
+            lambda: self._validator,
+            address,
+            settings.peers.host,
+            self._evidence,
+            name=settings.name,
+            ledger=self.ledger,
+            observations=self._observations,
+            roster=lambda: self._roster,
+            is_ready=self._ready.__contains__,
+            data=home.data,
         )
         self._metrics = Metrics(self._figures)
         self._rpc = RpcGateway(
@@ -177,6 +191,7 @@ class Node:
             chain=self,
             observer=self,
             is_journal_trusted=is_journal_trusted,
+            observations=self._observations,
         )
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -190,6 +205,7 @@ class Node:
         try:
             if self._settings.rpc.enabled:
                 await self._rpc.start()
+            self._observe_start()
             self._refresh_roster()
             self._network.update_known(self._known_enodes())
             self._start_validator()
@@ -233,6 +249,14 @@ class Node:
             network_events={kind.value: count for kind, count in network.counts.items()},
             peer_loads=tuple(PeerLoad(self._name(peer.node_id), peer.loop_s, peer.waits) for peer in network.peers),
         )
+
+    def _observe_start(self) -> None:
+        head = self.ledger.head
+        try:
+            self._observations.begin(head, self.ledger.validators_after(head))
+        except Refused as error:
+            self._observations.begin(head, ())
+            self._log.error("validators not read", height=head.number, reason=str(error))
 
     def _start_validator(self) -> None:
         """Begin at the height after our head: before peers are let in, so that no vote comes too soon."""
@@ -335,6 +359,7 @@ class Node:
                     self._log.warning("import postponed", height=block.header.number, reason=str(error))
                     self._neighbours.upon_postponed(block_hash)
                 case InvalidBlock():
+                    self._observations.refused(block.header.number, str(error))
                     self._log.warning("block refused", height=block.header.number, reason=str(error))
                     self._neighbours.upon_rejected(block_hash, str(error))
                 case NodeFault():
@@ -374,11 +399,14 @@ class Node:
                 peers=len(self._network.sessions),
                 behind=max(0, self._facts.highest() - header.number),
             )
-        if self._validator is not None:
-            try:
-                self._validator.on_new_head(header, self.ledger.validators_after(header))
-            except Refused as error:  # the contract does not say who validates: no block can follow until it does
-                self._log.error("validators not read", height=header.number, reason=str(error))
+        validators: tuple[bytes, ...] | None = None
+        try:
+            validators = self.ledger.validators_after(header)
+        except Refused as error:  # the contract does not say who validates: no block can follow until it does
+            self._log.error("validators not read", height=header.number, reason=str(error))
+        self._observations.head(header, validators, is_level=self._facts.sync_progress() is None)
+        if self._validator is not None and validators is not None:
+            self._validator.on_new_head(header, validators)
         self._refresh_roster()
         self._neighbours.upon_head(header, head_hash)
         self._rpc.on_block(header)
@@ -403,29 +431,20 @@ class Node:
         """Begin to wait for the next block; an operator hears when it does not come."""
         if self._stall is not None:
             self._stall.cancel()
-        self._told_at_s = self._loop.time()
         rules = self.ledger.genesis.spec.rules_at(self.ledger.head.number + 1)
-        # A missing proposer costs one round; a second one, or a lost quorum, is worth a line.
-        self._stall = self._loop.call_later(2.0 * rules.request_timeout_s + rules.block_period_s, self._upon_stall)
+        self._stall = self._loop.call_later(patience_s(rules.block_period_s, rules.request_timeout_s), self._upon_stall)
 
     def _upon_stall(self) -> None:
-        waited_s = self._loop.time() - self._told_at_s
-        head = self.ledger.head
-        reached = {self._roster.address_of(node_id) for node_id in self._ready}
-        own = () if self._signer is None else (self._signer.address,)
-        try:
-            validators = [address for address in self.ledger.validators_after(head) if address not in own]
-        except Refused as error:
-            self._log.error("validators not read", height=head.number, reason=str(error))
-            validators = []
+        diagnosis = self._facts.diagnosis()
         self._log.warning(
             "no block comes",
-            seconds=round(waited_s),
-            height=head.number,
+            seconds=round(diagnosis.since_block_s),
+            height=diagnosis.height,
             round=self._facts.round(),
-            missing=sorted(self._country(v) for v in validators if v not in reached),
+            missing=list(call_roll(diagnosis).missing),
+            finding=headline(diagnosis, judge(diagnosis)),
         )
-        self._stall = self._loop.call_later(min(waited_s, STALL_REMINDER_S), self._upon_stall)
+        self._stall = self._loop.call_later(min(diagnosis.since_block_s, STALL_REMINDER_S), self._upon_stall)
 
     # -- peers -------------------------------------------------------------------------------------------------------
 
@@ -452,6 +471,7 @@ class Node:
     def upon_ready(self, session: Session) -> None:
         """A peer's Status fits ours (``Neighbours``' port)."""
         self._ready.add(session.node_id)
+        self._observations.joined(self._roster.address_of(session.node_id))
         self._add_voter(session)
 
     def upon_admitted(self, transaction: Transaction) -> None:
@@ -506,6 +526,7 @@ class Node:
     def rejected(self, note: Rejected) -> None:
         """A consensus message broke a rule of the present state (``Validator``'s port)."""
         self._metrics.rejected(note.code)
+        self._observations.rejected(note)
         self._log.debug(
             "vote rejected",
             kind=note.code.name,
@@ -521,6 +542,7 @@ class Node:
         if self._evidence.has(evidence):
             return
         self._metrics.equivocated(self._country(first.author), first.code)
+        self._observations.equivocated(second)
         if self._evidence.has_room(evidence):
             self._evidence.keep(evidence)
         elif not self._unkept_told.try_take(1, self._loop.time()):
@@ -539,6 +561,8 @@ class Node:
         self._log.info("operator's vote", action=action, validator=self._country(address))
 
     def _upon_network_event(self, event: NetworkEvent) -> None:
+        if event.node_id and event.kind in (EventKind.CLOSED, EventKind.DIAL_FAILED):
+            self._observations.parted(self._roster.address_of(event.node_id), event.detail)
         write = self._log.info if event.kind in (EventKind.OPENED, EventKind.CLOSED) else self._log.debug
         write(event.kind.value, peer=self._name(event.node_id) or event.remote, detail=event.detail)
 

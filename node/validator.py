@@ -68,6 +68,7 @@ from cocket.node.consensus.records import encode_certificate_record, encode_mess
 from cocket.node.consensus.state import Configuration, Restored, State, Times, Watch
 from cocket.node.consensus.wire import decode_message
 from cocket.node.errors import NodeFault
+from cocket.node.observations import Observations
 from cocket.node.signer import Signer
 from cocket.node.validator_ports import Chain, Clock, Executor, Journal, Observer, Status, Timers, Transport
 
@@ -100,11 +101,13 @@ class Validator:
         later_times: tuple[tuple[int, Times], ...] = (),
         shape: Shape = Shape.CURRENT,
         is_journal_trusted: bool = False,
+        observations: Observations | None = None,
     ) -> None:
         """Keep the ports. ``later_times`` are heights with the times from there on, ascending.
 
         ``is_journal_trusted`` is the operator's word that nothing was signed besides the journal. It is for a network
         in which more than f validators lost theirs at once: they would all watch for ever.
+        ``observations`` are told what is heard, for a diagnosis; nothing depends on them.
         """
         self._configuration = Configuration(signer.address, times, later_times)
         self._signer = signer
@@ -117,6 +120,7 @@ class Validator:
         self._observer = observer
         self._shape = shape
         self._is_journal_trusted = is_journal_trusted
+        self._observations = observations
         self._state: State | None = None
         self._events: deque[Event] = deque()
         self._own: list[Message] = []
@@ -164,10 +168,12 @@ class Validator:
         """
         if not self.state.is_validator(peer):
             return
-        if keccak256(payload) in self._seen:
+        message = None if keccak256(payload) in self._seen else self.decode(code, payload)
+        if self._observations is not None:
+            self._observations.heard(peer, message)
+        if message is None:
             self.duplicate_count += 1
             return
-        message = self.decode(code, payload)
         self._feed(MessageReceived(message, peer, self._clock.now_ms()))
 
     def on_timer(self, timer: Timer, height: int, round_number: int) -> None:
@@ -244,6 +250,8 @@ class Validator:
                 self._state, effects = qbft.step(before, event)
                 if self._state.parent is not before.parent:
                     self._begin_height()
+                if self._observations is not None and _turn(self._state) != _turn(before):
+                    self._observations.entered()
                 self._perform_all(effects)
         except BaseException as error:
             # The state has gone ahead of what was performed: going on could break the order that safety rests on.
@@ -365,3 +373,7 @@ class Validator:
     def _validator_peers(self) -> list[bytes]:
         state = self.state
         return [peer for peer in state.peers if peer != state.address and state.is_validator(peer)]
+
+
+def _turn(state: State) -> tuple[int, int, bool]:
+    return state.height, state.round, state.is_open

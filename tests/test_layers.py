@@ -41,7 +41,7 @@ IMPURE = {
     "threading",
     "uuid",
 }
-PURE = ("attestation", "node.consensus")
+PURE = ("attestation", "node.consensus", "node.diagnosis", "node.findings", "node.judgement", "node.observations")
 DOORS = {
     "eth": ("node.chain.vm",),
     "trie": (),

@@ -8,6 +8,7 @@ from itertools import islice
 from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import round_of
+from cocket.node.diagnosis import Diagnosis
 from cocket.node.rpc.backend import Backend
 from cocket.node.rpc.encoding import (
     LATEST,
@@ -57,6 +58,7 @@ class NodeMethods:
             Method("qbft_getRequestTimeoutSeconds", self.request_timeout_s),
             Method("qbft_getEvidence", self.evidence, (author, count), Weight.HEAVY),
             Method("cocket_status", self.status),
+            Method("cocket_diagnosis", self.diagnosis),
         )
 
     def chain_id(self) -> str:
@@ -161,6 +163,10 @@ class NodeMethods:
             }
             for found in islice(self._backend.status.evidence(author), min(count, EVIDENCE_COUNT_MAX))
         ]
+
+    def diagnosis(self) -> Diagnosis | None:
+        """What ``cocket doctor`` reads, in plain numbers; null from a node without a network."""
+        return self._backend.status.diagnosis()
 
     def status(self) -> JsonObject:
         """What ``cocket status`` shows: the chain, the round, the validators, the peers and the pool."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cocket.node.diagnosis import Diagnosis
 from cocket.node.evidence import Evidence
 
 
@@ -73,6 +74,10 @@ class NodeStatus(Protocol):
         """The evidence of equivocation kept, of one validator or of all, highest first; asked on any thread."""
         ...
 
+    def diagnosis(self) -> Diagnosis | None:
+        """What this node knows of why blocks come or do not, None without a network."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StandaloneStatus:
@@ -115,3 +120,7 @@ class StandaloneStatus:
     def evidence(self, author: bytes | None = None) -> Iterable[Evidence]:
         """The evidence that was given."""
         return [found for found in self.kept if author in (None, found.author)]
+
+    def diagnosis(self) -> Diagnosis | None:
+        """None: there is nobody to look at."""
+        return None

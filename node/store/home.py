@@ -81,3 +81,21 @@ def _close_to_others(path: Path) -> None:
     status = path.stat()
     if status.st_uid == os.geteuid() and status.st_mode & 0o077:
         path.chmod(_PRIVATE)
+
+
+def owner_of(path: Path) -> int | None:
+    """Return the id of the process that holds a data folder, None when none does or the system does not say.
+
+    It only looks (Linux' ``/proc/locks``): taking the lock, be it for a moment, could keep a node from starting.
+    """
+    try:
+        inode = (path / "lock").stat().st_ino
+        lines = Path("/proc/locks").read_text().splitlines()
+        owner = (path / "lock").read_bytes()[:20].decode("ascii", "replace").strip()
+    except OSError:
+        return None
+    for line in lines:  # 1: FLOCK  ADVISORY  WRITE 4711 00:2f:1234 0 EOF
+        words = line.split()
+        if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
+            return int(owner) if owner.isdecimal() else None
+    return None

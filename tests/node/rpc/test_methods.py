@@ -230,6 +230,14 @@ def test_evidence_of_equivocation_is_listed_by_validator_and_bounded() -> None:
     node.run(scenario)
 
 
+def test_a_node_without_a_network_has_no_diagnosis(node: Node) -> None:
+    async def scenario(session: Session) -> None:
+        assert await session.ask("cocket_diagnosis") is None
+        assert (await session.refusal("cocket_diagnosis", "0x1"))[0] == -32602
+
+    node.run(scenario)
+
+
 def test_the_status_has_what_the_command_line_shows(node: Node) -> None:
     async def scenario(session: Session) -> None:
         node.send(4)
