@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -26,6 +27,8 @@ ANSWER_BYTES_MAX: Final = 4 << 20
 """A diagnosis of a hundred validators is some 100 KiB."""
 WAY_MS_MAX: Final = 1_000
 """A clock read over a slower way than this is not compared."""
+MESSAGE_CHARACTERS_MAX: Final = 300
+"""Of a refusal's words, which are whatever answered's."""
 NO_SUCH_METHOD: Final = -32601
 
 
@@ -55,6 +58,8 @@ def take_view(url: str) -> View:
     before_s = time.time()
     result = _ask(url, "cocket_diagnosis")
     after_s = time.time()
+    if result is None:
+        raise NoAnswer("a node without a network answers there")
     try:
         diagnosis = msgspec.convert(result, Diagnosis)
     except (msgspec.ValidationError, RecursionError):
@@ -116,8 +121,8 @@ def _says_why(diagnosis: Diagnosis) -> bool:
 
 def _ask(url: str, method: str, *params: object) -> object:
     """Return a JSON-RPC result. Not by ``NodeClient``: that neither bounds what it reads nor gives up soon."""
-    if not url.startswith(("http://", "https://")):
-        raise NoAnswer("it is no address of a node; one begins with http://")
+    if not _is_address(url):
+        raise NoAnswer("it is no address of a node; one looks like http://127.0.0.1:8545")
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -139,9 +144,20 @@ def _ask(url: str, method: str, *params: object) -> object:
         case {"error": {"code": code}} if code == NO_SUCH_METHOD:
             raise NoAnswer("a node answers, but one that gives no diagnosis: another version, or other software")
         case {"error": {"message": str(message)}}:
-            raise NoAnswer(f"it refuses to answer: {message}")
+            raise NoAnswer(f"it refuses to answer: {message[:MESSAGE_CHARACTERS_MAX]}")
         case _:
             raise NoAnswer("what answers there is no node")
+
+
+def _is_address(url: str) -> bool:
+    """Whether a URL has a host and a possible port: a resolver would take 99999 for 34463."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    is_port = port is None or port > 0
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and is_port and not any(map(str.isspace, url))
 
 
 def _clocks(views: Sequence[View]) -> dict[str, int]:

@@ -165,7 +165,7 @@ NO_NODES = {
     "no object": (b"[]", "no node"),
     "nested without end": (b"[" * 100_000, "no node"),
     "a number": (result(7), "another version"),
-    "a node without a network": (result(None), "another version"),
+    "a node without a network": (result(None), "without a network"),
     "half a diagnosis": (result({"name": "KE"}), "another version"),
     "no such method": (b'{"error": {"code": -32601, "message": "no"}}', "gives no diagnosis"),
     "busy": (b'{"error": {"code": -32002, "message": "busy"}}', "busy"),
@@ -180,6 +180,23 @@ def test_what_is_no_answer_is_said_and_is_no_verdict(name: str) -> None:
     assert answer.code == Exit.COULD_NOT_CHECK
     assert answer.json()["is_healthy"] is None
     assert said in str(answer.json()["headline"])
+
+
+def test_a_refusal_is_quoted_no_longer_than_it_may_be() -> None:
+    endless = "x" * 10_000
+    with answering(lambda _method: msgspec.json.encode({"error": {"code": -32002, "message": endless}})) as url:
+        answer = cocket("doctor", "--node", url, "--json")
+    assert answer.code == Exit.COULD_NOT_CHECK
+    assert str(answer.json()["headline"]).count("x") == module.MESSAGE_CHARACTERS_MAX
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8545", "ftp://BR:8545", "http://", "http://[::1", "http://BR:99999", "http://BR:0", "http://B R"]
+)
+def test_what_is_no_address_is_not_asked(url: str) -> None:
+    answer = cocket("doctor", "--node", url)
+    assert answer.code == Exit.COULD_NOT_CHECK
+    assert f"at {url}: it is no address of a node" in answer.out
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
