@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -168,9 +169,11 @@ def test_who_is_missing_is_named_with_a_quorum_and_without(four: Ward) -> None:
     """One stopped: blocks come. Two: none comes, the round goes up, the log says so, and the homes say why."""
     four["SG"].terminate()
     assert four["SG"].wait_stopped()
-    verdict = until(lambda: ask(four, "BR"), lambda verdict: verdict.has("not-connected", "SG"))
+    verdict = until(
+        lambda: ask(four, "BR"), lambda v: v.headline.startswith("Blocks come, but: SG is not connected with BR")
+    )
     assert verdict.code == 1
-    assert verdict.headline.startswith("Blocks come, but: SG is not connected with BR"), verdict
+    assert verdict.has("not-connected", "SG")
     assert "3 of 4 take part and 3 are needed" in verdict.text
     at_home = look(four, "SG")
     assert at_home.code == 1
@@ -179,16 +182,20 @@ def test_who_is_missing_is_named_with_a_quorum_and_without(four: Ward) -> None:
 
     four["NL"].kill()
     verdict = until(
-        lambda: ask(four, "BR"), lambda v: v.headline.startswith("No block for") and v.rounds[0]["round"] > 0
+        lambda: ask(four, "BR"),
+        lambda v: (
+            v.headline.startswith("No block for")
+            and "2 of 4 validators are missing (NL, SG); 3 are needed" in v.headline
+            and "Connection refused" in v.text
+            and v.rounds[0]["round"] > 0
+        ),
     )
     assert verdict.code == 1
     assert verdict.is_healthy is False
-    assert "2 of 4 validators are missing (NL, SG); 3 are needed" in verdict.headline
     assert {finding for finding in verdict.findings if finding[0] == "not-connected"} == {
         ("not-connected", "NL"),
         ("not-connected", "SG"),
     }
-    assert "Connection refused" in verdict.text
     assert "ended without a word" in look(four, "NL").text
     wait_until(lambda: "no block comes" in four["KE"].log_tail(), "the log tells of it")
     assert "2 of 4 validators are missing (NL, SG); 3 are needed." in four["KE"].log_tail()
@@ -257,12 +264,17 @@ def test_a_cut_network_and_a_clock_that_is_off_are_seen_from_both_sides(ward: Wa
     ward.start(*[country for country, node in ward.nodes.items() if not node.is_running()])
     verdict = until(
         lambda: ask(ward, *ward.nodes),
-        lambda v: v.headline.startswith("No block for") and "into [BR and NL] and [KE and SG]: all" in v.headline,
+        lambda v: (
+            v.headline.startswith("No block for")
+            and "into [BR and NL] and [KE and SG]: all" in v.headline
+            and v.has("clock-off", "SG")  # not while an answer is too slow to read a clock by
+        ),
     )
     assert verdict.has("cut", "BR", "KE", "NL", "SG")
-    assert verdict.has("clock-off", "SG"), verdict
-    assert not verdict.has("clock-off", "BR")
-    assert "SG's clock is about 40 s behind" in verdict.text
+    assert [finding for finding in verdict.findings if finding[0] == "clock-off"] == [("clock-off", "SG")]
+    behind = re.search(r"SG's clock is about (\d+) s behind", verdict.text)
+    assert behind is not None, verdict
+    assert 39 <= int(behind[1]) <= 41  # two answers, each read to half a second
     one_side = ask(ward, "KE")
     assert {finding for finding in one_side.findings if finding[0] == "not-connected"} == {
         ("not-connected", "BR"),
