@@ -13,6 +13,9 @@ DEFAULT_BASE_FEE: Final = 1_000_000_000
 DEFAULT_CODE_BYTES_MAX: Final = 24_576
 """Bound of a contract's code (EIP-170)."""
 
+VALIDATORS_MAX: Final = 1000
+"""Who names more is broken: their seals would not fit a header."""
+
 
 class Fork(IntEnum):
     """The rule sets that this node executes, in order."""

@@ -10,8 +10,9 @@ meant something. (Besu, ``BftFork``, ``QbftFork``, ``QbftForksSchedulesFactory``
 from dataclasses import replace
 from typing import Final
 
+from cocket.node.chain.hashing import ZERO_ADDRESS
 from cocket.node.chain.json_section import Section
-from cocket.node.chain.rules import Rules, Spec, Transition
+from cocket.node.chain.rules import VALIDATORS_MAX, Rules, Spec, Transition
 from cocket.node.errors import InvalidGenesis
 
 TRANSITIONS_MAX: Final = 256
@@ -123,4 +124,8 @@ def _parse_selection(change: Section, rules: Rules) -> tuple[bytes | None, tuple
         change.refuse("validators", list(validators), "none: from this block on a contract names the validators")
     if validators == ():
         change.refuse("validators", [], "at least one, or no such key")
+    if validators is not None and (ZERO_ADDRESS in validators or len(validators) > VALIDATORS_MAX):
+        change.refuse("validators", list(validators), f"at most {VALIDATORS_MAX}, none of them the zero address")
+    if contract == ZERO_ADDRESS:
+        change.refuse("validatorContractAddress", "0x" + contract.hex(), "an address that a contract can have")
     return selected, validators

@@ -4,15 +4,13 @@ It keeps nothing and decides nothing: who asks which block's state is the ledger
 """
 
 from cocket.node.chain.hashing import ZERO_ADDRESS
+from cocket.node.chain.rules import VALIDATORS_MAX
 from cocket.node.chain.state import StateReader
 from cocket.node.chain.vm import BlockContext, CallRequest, call
 from cocket.node.errors import Refused
 
 GET_VALIDATORS = bytes.fromhex("b7ab4db5")
 """Selector of ``getValidators()``, which returns ``address[]`` (Besu's validator contract interface)."""
-
-VALIDATORS_MAX = 1000
-"""A contract that answers more is broken: their seals would not fit a header."""
 
 
 def ask_validators(context: BlockContext, state: StateReader, contract: bytes) -> tuple[bytes, ...]:

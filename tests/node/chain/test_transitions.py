@@ -19,7 +19,7 @@ from cocket.node.errors import InvalidBlock, InvalidGenesis, InvalidTransaction
 
 VECTOR = json.loads((Path(__file__).parents[2] / "vectors/transitions_besu.json").read_text())
 ONE, TWO = "0x1234567890123456789012345678901234567890", "0x9876543210987654321098765432109876543210"
-CONTRACT = "0x0000000000000000000000000000000000008888"
+CONTRACT, ZERO = "0x0000000000000000000000000000000000008888", "0x" + "0" * 40
 FOUNDERS = (b"\x01" * 20, b"\x02" * 20)
 
 Json = dict[str, object]
@@ -136,6 +136,18 @@ def test_our_own_transitions_change_the_round_timeouts() -> None:
                 ({"validators": [5]}, "validators: found a list of 1, expected a list of addresses"),
                 ({"validators": [ONE, ONE]}, "validators: found a list of 2, expected each address once"),
                 ({"validators": []}, "validators: found a list of 0, expected at least one, or no such key"),
+                (
+                    {"validators": [ONE, ZERO]},
+                    "validators: found a list of 2, expected .* none of them the zero address",
+                ),
+                (
+                    {"validators": [f"0x{number:040x}" for number in range(1, 1002)]},
+                    "validators: found a list of 1001, expected at most 1000",
+                ),
+                (
+                    {"validatorSelectionMode": "contract", "validatorContractAddress": ZERO},
+                    "validatorContractAddress: found .*, expected an address that a contract can have",
+                ),
                 ({"validatorSelectionMode": "vote"}, 'validatorSelectionMode: found "vote", expected "contract" or'),
                 ({"validatorSelectionMode": ""}, 'validatorSelectionMode: found "", expected "contract" or'),
                 ({"validatorSelectionMode": "contract"}, "validatorContractAddress: found null, expected the address"),
