@@ -49,9 +49,9 @@ def save_passphrase(home: Home, passphrase: str = PASSPHRASE) -> None:
 
 
 class Trial:
-    """A founded network, a home for each authority, and its nodes as processes."""
+    """A network founded so many seconds ago, a home for each authority, and its nodes as processes."""
 
-    def __init__(self, folder: Path, *countries: str, hosts: Hosts | None = None) -> None:
+    def __init__(self, folder: Path, *countries: str, hosts: Hosts | None = None, age_s: int = 1) -> None:
         self.hosts = hosts or Hosts(len(countries))
         self.index = {country: index for index, country in enumerate(countries)}
         self.homes = {country: make_home(folder, country) for country in countries}
@@ -60,7 +60,7 @@ class Trial:
             ceremony="e2e",
             chain_id=CHAIN_ID,
             countries=tuple(countries),
-            timestamp=int(time.time()) - 1,
+            timestamp=int(time.time()) - age_s,
             contracts=contract_code_hashes(),
             block_period_seconds=1,
             request_timeout_seconds=2,
@@ -77,6 +77,7 @@ class Trial:
             )
             for country in countries
         ]
+        self.parameters = parameters
         self.founded = gather(parameters, records)
         for index, (country, home) in enumerate(self.homes.items()):
             save_passphrase(home)
@@ -108,11 +109,11 @@ class Trial:
 
     # -- life --------------------------------------------------------------------------------------------------------
 
-    def start(self, *countries: str) -> None:
-        """Start these nodes, or all, and wait until each answers."""
+    def start(self, *countries: str, options: Sequence[str] = ()) -> None:
+        """Start these nodes, or all, with options of ``node run``, and wait until each answers."""
         chosen = [self.nodes[country] for country in countries or self.nodes]
         for node in chosen:
-            node.start()
+            node.start(*options)
         for node in chosen:
             node.wait_ready(DEADLINE_S)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from following.lines import Line, make_fat
+from following.lines import Line, make_fat, make_line
+from ledger.chains import Chain
 
 from cocket.node.chain.block import Body
 from cocket.node.chain.fork_id import ForkId
@@ -377,6 +378,96 @@ def test_liar_in_the_middle_of_the_line_costs_only_what_it_sent(line: Line, fork
     play = Play(line).join(liar, honest).run().wait(20)
     assert play.imported == list(range(1, 400))
     assert [node_id for node_id, _, _ in play.drops] == [liar.node_id]
+
+
+def with_foreign_bodies(peer: Peer, message: GetBlockHeaders | GetBlockBodies) -> BlockHeaders | BlockBodies | None:
+    """Answer with true headers and the transactions of no block."""
+    found = Peer.honest(peer, message)
+    return replace(found, bodies=(Body((b"\x02foreign",)),)) if isinstance(found, BlockBodies) else found
+
+
+def with_a_gap(peer: Peer, message: GetBlockHeaders | GetBlockBodies) -> BlockHeaders | BlockBodies | None:
+    """Leave a header out once it is asked for block 1,500 or a later one."""
+    found = Peer.honest(peer, message)
+    if isinstance(found, BlockHeaders) and len(found.headers) > 2 and found.headers[-1].number >= 1500:
+        return replace(found, headers=(found.headers[0], *found.headers[2:]))
+    return found
+
+
+FAR = 3000
+
+
+@pytest.fixture(scope="module")
+def far_line(chain: Chain, line: Line) -> Line:
+    """The true line, three thousand blocks long."""
+    return make_line(chain.genesis.header, chain.head, FAR + 1, 1, line.blocks)
+
+
+@pytest.fixture(scope="module")
+def far_liars(chain: Chain, far_line: Line) -> dict[str, tuple[Line, Answer]]:
+    """What liars have and how they answer: foreign bodies, a gap in the headers, a fork, another chain, silence."""
+    fork = make_line(chain.genesis.header, chain.head, FAR + 1, 4, far_line.blocks[:2000])
+    strange = make_line(chain.genesis.header, chain.head, FAR + 1, 5)
+    return {
+        "bodies": (far_line, with_foreign_bodies),
+        "gap": (far_line, with_a_gap),
+        "fork": (fork, Peer.honest),
+        "strange": (strange, Peer.honest),
+        "silent": (far_line, only_its_head),
+    }
+
+
+REASONS: dict[str, str | None] = {
+    "bodies": "bodies",
+    "gap": "headers: found height",
+    "fork": "block 2000: seals",
+    "strange": "block 1: seals",
+    "silent": None,
+}
+"""What each is dropped for; who is silent once is only passed over."""
+
+
+def assert_bounded(play: Play) -> None:
+    limits = FollowLimits()
+    assert 0 < play.most_blocks <= limits.look_ahead_blocks
+    assert 0 < play.most_bytes <= limits.look_ahead_bytes
+
+
+@pytest.mark.parametrize("kind", REASONS)
+def test_liar_that_leads_thousands_behind_keeps_nobody_from_catching_up(
+    far_line: Line, far_liars: dict[str, tuple[Line, Answer]], kind: str
+) -> None:
+    liar_line, answer = far_liars[kind]
+    liar = Peer("liar", liar_line, FAR)
+    liar.answer = answer
+    honest = [Peer("a", far_line, FAR), Peer("b", far_line, FAR)]
+    play = Play(far_line).join(liar)
+    play.join(*honest).run(100_000).wait(60)
+    assert play.imported == list(range(1, FAR + 1))
+    assert play.caught_up[-1] == FAR
+    expected = REASONS[kind]
+    assert [node_id for node_id, _, _ in play.drops] == ([] if expected is None else [liar.node_id])
+    assert all(expected is not None and expected in reason for _, reason, _ in play.drops)
+    assert len(liar.asked) >= 2
+    assert all(any(isinstance(message, GetBlockBodies) for message in peer.asked) for peer in honest)
+    assert_bounded(play)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_liars_of_every_kind_together_do_not_keep_a_node_behind(
+    far_line: Line, far_liars: dict[str, tuple[Line, Answer]], seed: int
+) -> None:
+    honest = [Peer("a", far_line, FAR), Peer("b", far_line, FAR)]
+    liars = [Peer(kind, liar_line, FAR) for kind, (liar_line, _) in far_liars.items()]
+    for liar, (_, answer) in zip(liars, far_liars.values(), strict=True):
+        liar.answer = answer
+    everyone = [*honest, *liars]
+    random.Random(seed).shuffle(everyone)
+    play = Play(far_line, seed=seed).join(*everyone).run(100_000).wait(60)
+    assert play.imported == list(range(1, FAR + 1))
+    assert play.drops
+    assert {node_id for node_id, _, _ in play.drops} <= {liar.node_id for liar in liars}
+    assert_bounded(play)
 
 
 def drop_reason(play: Play, peer: Peer) -> str:
