@@ -19,15 +19,25 @@ LOOPBACK = "127.0.0.1"
 
 
 def found(
-    folder: Path, countries: Sequence[str], chain_id: int, block_period_s: int, rpc_port: int, peer_port: int
+    folder: Path,
+    countries: Sequence[str],
+    chain_id: int,
+    block_period_s: int,
+    rpc_port: int,
+    peer_port: int,
+    timestamp: int | None = None,
 ) -> bytes:
-    """Found a network in a new folder and return its genesis hash; on any error the folder is as it was."""
+    """Found a network in a new folder and return its genesis hash; on any error the folder is as it was.
+
+    ``timestamp`` is that of block 0, in seconds since 1970; without it the founding is now.
+    """
     building = folder.with_name(folder.name + ".new")
     if building.exists():
         shutil.rmtree(building)
     building.mkdir(parents=True, mode=0o700)
     try:
-        genesis_hash = _found(building, countries, chain_id, block_period_s, rpc_port, peer_port)
+        founded_at = int(time.time()) - 1 if timestamp is None else timestamp
+        genesis_hash = _found(building, countries, chain_id, block_period_s, rpc_port, peer_port, founded_at)
         if folder.exists():
             folder.rmdir()
         building.rename(folder)
@@ -38,13 +48,19 @@ def found(
 
 
 def _found(
-    folder: Path, countries: Sequence[str], chain_id: int, block_period_s: int, rpc_port: int, peer_port: int
+    folder: Path,
+    countries: Sequence[str],
+    chain_id: int,
+    block_period_s: int,
+    rpc_port: int,
+    peer_port: int,
+    timestamp: int,
 ) -> bytes:
     parameters = Parameters(
         ceremony=f"trial-{chain_id}",
         chain_id=chain_id,
         countries=tuple(countries),
-        timestamp=int(time.time()) - 1,
+        timestamp=timestamp,
         contracts=contract_code_hashes(),
         block_period_seconds=block_period_s,
         request_timeout_seconds=2 * block_period_s,

@@ -1,6 +1,6 @@
 """Measures the shipped product and says which floors it meets; the last line of the output is one JSON object.
 
-scripts/bench --json                                   everything, some eight minutes
+scripts/bench --json                                   everything, some twelve minutes
 scripts/bench --json --only network_tx_per_s           one figure and those measured with it
 scripts/bench --json --quick                           short runs, to try things out: the figures are rough
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
-from benchmark import execution, issuance, network, rest
+from benchmark import execution, issuance, joining, network, rest
 from benchmark.floors import FLOORS, Verdict, describe_machine, judge
 from benchmark.progress import say
 from benchmark.run import Run
@@ -32,6 +32,7 @@ MEASUREMENTS: tuple[tuple[Callable[[Run], Figures], tuple[str, ...]], ...] = (
     (execution.measure, ("execution_tx_per_s", "import_tx_per_s")),
     (rest.node_at_rest, ("node_rss_mb",)),
     (network.measure, ("network_tx_per_s", "network_p99_s", "network_lost")),
+    (joining.measure, ("join_5000_blocks_s",)),
     (issuance.rates, ("issue_certificates_per_s", "issue_vs_openattestation", "verify_ms")),
     (issuance.million, ("issue_million_rss_mb",)),
 )

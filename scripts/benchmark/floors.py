@@ -13,6 +13,7 @@ FLOORS: dict[str, tuple[str, float]] = {
     "network_tx_per_s": (">=", 100),
     "network_p99_s": ("<", 5),
     "network_lost": ("<=", 0),
+    "join_5000_blocks_s": ("<", 300),
     "issue_certificates_per_s": (">=", 4000),
     "issue_vs_openattestation": (">=", 1.5),
     "issue_million_rss_mb": ("<", 4000),

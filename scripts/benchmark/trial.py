@@ -58,12 +58,20 @@ class Chamber:
 
 
 class Trial:
-    """A founded network on this machine; nothing runs yet."""
+    """A founded network on this machine, founded so many seconds ago; nothing runs yet."""
 
-    def __init__(self, folder: Path, countries: Sequence[str] = COUNTRIES) -> None:
+    def __init__(self, folder: Path, countries: Sequence[str] = COUNTRIES, age_s: int = 1) -> None:
         say(f"founding {', '.join(countries)}")
         rpc_port = free_ports(2 * len(countries))
-        found(folder / "trial", countries, CHAIN_ID, BLOCK_PERIOD_S, rpc_port, rpc_port + len(countries))
+        found(
+            folder / "trial",
+            countries,
+            CHAIN_ID,
+            BLOCK_PERIOD_S,
+            rpc_port,
+            rpc_port + len(countries),
+            int(time.time()) - age_s,
+        )
         self.homes = [Home(folder / "trial" / country) for country in countries]
         self.genesis: Genesis = parse_genesis(self.homes[0].genesis.read_bytes())
         self.now_s = int(time.time())
@@ -94,13 +102,13 @@ class Trial:
         )
 
     @contextmanager
-    def running(self) -> Iterator[list[NodeProcess]]:
-        """Run all nodes as processes, and stop them whatever happens."""
+    def running(self, *options: str) -> Iterator[list[NodeProcess]]:
+        """Run all nodes as processes, with options of ``node run``, and stop them whatever happens."""
         nodes = [NodeProcess(home.path) for home in self.homes]
         with ExitStack() as stack:
             stack.callback(stop, nodes)
             for node in nodes:
-                node.start()
+                node.start(*options)
             for node in nodes:
                 node.wait_ready()
             yield nodes
