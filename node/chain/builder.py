@@ -35,6 +35,9 @@ _MISSES_MAX = 64
 _LEAST_GAS = 21_000
 # A proposal has to fit a peer's message, of 10 MiB for Besu and for us, together with its justification.
 _BLOCK_BYTES_MAX = 8 * 1024 * 1024
+# Peers decode no proposal of more than some 29,000 legacy transactions (ITEMS_MAX of the consensus messages), and would
+# drop who sends one: well below that, whatever the gas limit and the time allow.
+_BLOCK_TRANSACTIONS_MAX = 16_384
 
 
 @dataclass(slots=True)
@@ -89,6 +92,8 @@ class Builder:
         share_s = time_budget_s * _TRANSACTION_SHARE
         for transaction in self._pool.pending(draft.base_fee_per_gas, parent.gas_limit // _LEAST_GAS):
             left_s = end_s - self._clock()
+            if len(filling.transactions) >= _BLOCK_TRANSACTIONS_MAX:
+                break
             if left_s <= 0 or filling.misses > _MISSES_MAX or draft.gas_limit - execution.gas_used < _LEAST_GAS:
                 break
             if transaction.sender not in filling.finished_senders:

@@ -8,7 +8,9 @@ from cocket.node.chain.builder import Builder
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import block_hash, round_of
 from cocket.node.chain.importer import StopSwitch
+from cocket.node.chain.rlp_codec import decode, encode, join_list
 from cocket.node.chain.vm import ExecutionAborted
+from cocket.node.consensus.wire import ITEMS_MAX, NESTED_MAX
 from cocket.node.errors import NodeFault
 
 
@@ -77,6 +79,22 @@ def test_the_bytes_of_a_block_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     tiny = chain.users[3].sign(small, gas_limit=21_000, nonce=0)
     assert chain.extend(*raws[:3], tiny).transactions == (raws[0], raws[1], tiny)
     assert chain.extend().transactions == (raws[2],)
+
+
+def test_the_transactions_of_a_block_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain()
+    raws = [user.sign(RECORDER, set_slot(1, 1)) for user in chain.users[:3]]
+    monkeypatch.setattr(builder_module, "_BLOCK_TRANSACTIONS_MAX", 2)
+    assert chain.extend(*raws).transactions == tuple(raws[:2])
+    assert chain.extend().transactions == (raws[2],)
+
+
+def test_the_largest_block_that_is_made_is_one_that_peers_decode() -> None:
+    """Or an honest proposer would be dropped by all: here with a justification of the longest kind beside it."""
+    fields = [b"\x01" * 8, b"\x01" * 4, b"\x52\x08", bytes(20), b"", b"", b"\x1c", b"\x01" * 32, b"\x01" * 32]
+    transactions = join_list([encode(fields)] * builder_module._BLOCK_TRANSACTIONS_MAX)
+    signed = join_list([encode([[b"\x01"] * 4, b"\x01" * 65])] * NESTED_MAX)
+    decode(join_list([transactions, signed, signed]), ITEMS_MAX)
 
 
 def test_permission_that_was_taken_away_drops_with_the_reason() -> None:
