@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 from hostile.attacker import Plan
 from hostile.attacks import ATTACKS
-from hostile.siege import COUNTRIES, Assault, Besieged, Span, honest_sessions_lost, plan_of, story_of
+from hostile.siege import COUNTRIES, Assault, Attacked, Besieged, Span, honest_sessions_lost, idle, plan_of, story_of
 
 SHED_AS = {
     "stranger": "closed",
@@ -44,6 +44,13 @@ def attacking(network: Besieged, kind: str, **goal: object) -> Plan:
     """Return a plan of a few connections, in which each way that there is of a kind is tried on each node."""
     keys = network.keys_of(kind)[: ATTACKS[kind].variants]
     return plan_of(network, kind, SECONDS_MAX, keys, crowd=1, **goal)
+
+
+def test_attack_that_never_reached_a_node_is_told_of() -> None:
+    """Or a siege in which nobody attacked would count as withstood."""
+    tallies = {"churn": {"connections": 3}, "ping-flood": {"connections": 0}, "deaf": {"sheds": {"killed": 1}}}
+    attack = Attacked("everything", Span(0, 1, ("churn", "ping-flood", "deaf", "oversize")), tallies, 0, 0, 0, 0)
+    assert idle([attack]) == ["everything: ping-flood", "everything: deaf", "everything: oversize"]
 
 
 def test_hostile_peers_are_shed_and_blocks_go_on(besieged: Besieged) -> None:

@@ -1,6 +1,7 @@
 """Attackers as a process: ``python -m hostile.attacker`` with its plans as JSON on standard input.
 
-It stops by itself when its time is over, attacks loopback addresses only, and writes its tallies as JSON at the end.
+It says READY on standard output when all that takes long to make is made, and then begins. It stops by itself when its
+time is over, attacks loopback addresses only, and writes its tallies as JSON at the end.
 The plans travel on standard input because they hold keys.
 """
 
@@ -18,6 +19,7 @@ from hostile.client import Tally
 from cocket.network.enode import parse_enode
 
 SECONDS_MAX = 300.0
+READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ async def attack_all(plans: Sequence[Plan]) -> list[Tally]:
 
 def main() -> int:
     plans = [Plan(**plan) for plan in json.load(sys.stdin)]
+    for plan in plans:
+        for number in range(len(plan.keys)):
+            ATTACKS[plan.kind].prepare(plan.first_variant + number)
+    print(READY, flush=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         tallies = runner.run(attack_all(plans))
     print(json.dumps([{name: getattr(tally, name) for name in Tally.__slots__} for tally in tallies]))

@@ -620,6 +620,13 @@ class Kind:
     who: Who
     attack: Attack
     variants: int = 1
+    payloads: tuple[Callable[[], bytes], ...] = ()
+    """What takes seconds to make, for each variant: made before the time of an attack begins."""
+
+    def prepare(self, variant: int) -> None:
+        """Make what is dear to make."""
+        if self.payloads:
+            _made(self.payloads[variant % len(self.payloads)])
 
 
 ATTACKS: dict[str, Kind] = {
@@ -630,9 +637,9 @@ ATTACKS: dict[str, Kind] = {
     "wrong-network": Kind(Who.FOLLOWER, wrong_network, len(OTHER_NETWORKS)),
     "slow-frame": Kind(Who.FOLLOWER, slow_frame),
     "oversize": Kind(Who.FOLLOWER, oversize),
-    "snappy-bomb": Kind(Who.FOLLOWER, snappy_bomb, len(SNAPPY_BOMBS)),
-    "rlp-bomb": Kind(Who.FOLLOWER, rlp_bomb, len(RLP_BOMBS)),
-    "unasked-answers": Kind(Who.FOLLOWER, answers_nobody_asked_for, len(UNASKED)),
+    "snappy-bomb": Kind(Who.FOLLOWER, snappy_bomb, len(SNAPPY_BOMBS), SNAPPY_BOMBS),
+    "rlp-bomb": Kind(Who.FOLLOWER, rlp_bomb, len(RLP_BOMBS), RLP_BOMBS),
+    "unasked-answers": Kind(Who.FOLLOWER, answers_nobody_asked_for, len(UNASKED), tuple([made for _, made in UNASKED])),
     "ping-flood": Kind(Who.FOLLOWER, ping_flood),
     "request-flood": Kind(Who.FOLLOWER, request_flood),
     "deaf": Kind(Who.FOLLOWER, deaf),

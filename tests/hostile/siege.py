@@ -8,7 +8,7 @@ Each attack has a time of peace before and after it. A client sends a transactio
 times are read from the log of each node, so that measuring costs the nodes nothing. The attackers are processes of
 their own that yield the processor to the nodes (``nice -n 19``): nodes and attackers share one machine, and what is
 asked is whether the nodes shed them, not who has more processors. Exit code 0 when no node ended or failed inside, no
-session between honest nodes was lost, and blocks came under every attack.
+session between honest nodes was lost, every kind reached a node, and blocks came under every attack.
 """
 
 import argparse
@@ -215,7 +215,7 @@ class Assault:
     """Attackers at work; ``end`` waits for them and returns their tallies, kind by kind."""
 
     def __init__(self, plans: Sequence[Sequence[Plan]]) -> None:
-        """Start one process for each sequence of plans."""
+        """Start one process for each sequence of plans, and wait until all are ready to attack."""
         self._plans = plans
         self._processes = [
             subprocess.Popen(
@@ -230,6 +230,9 @@ class Assault:
             assert process.stdin is not None
             process.stdin.write(json.dumps([asdict(plan) for plan in its]).encode())
             process.stdin.close()
+        for process in self._processes:
+            assert process.stdout is not None
+            process.stdout.readline()  # READY, or nothing when it has failed
 
     def end(self) -> dict[str, dict[str, object]]:
         """Wait for all; one that has no end (the machine has no time for those that yield) is killed and says so."""
@@ -352,8 +355,8 @@ class Attacked:
 def besiege(network: Besieged, name: str, seconds: float) -> Attacked:
     """Attack for a while."""
     kinds = kinds_at_once() if name == EVERYTHING else (name,)
-    before, since_s, log_bytes = loads(network), time.time(), _log_bytes(network)
     with closing(Assault(plans_of(network, kinds, seconds))) as assault:
+        before, since_s, log_bytes = loads(network), time.time(), _log_bytes(network)
         tallies = assault.end()
     until_s, after = time.time(), loads(network)
     shares = [(after[pair][0] - before[pair][0]) / (until_s - since_s) for pair in before]
@@ -404,8 +407,19 @@ def report_of(
         "peace": figures(stories, peaces),
         "siege": figures(stories, [attack.span for attack in attacks]),
         "honest_sessions_lost": len(lost),
+        "idle": idle(attacks),
         "stalled": [attack.name for attack in attacks if not figures(stories, [attack.span])["blocks"]],
     }
+
+
+def idle(attacks: Sequence[Attacked]) -> list[str]:
+    """Return which kinds never reached a node, as "everything: churn": what was counted then says nothing of them."""
+    return [
+        f"{attack.name}: {kind}"
+        for attack in attacks
+        for kind in attack.span.kinds
+        if not attack.tallies.get(kind, {}).get("connections")
+    ]
 
 
 def sheds_of(row: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Counter[str]:
@@ -469,10 +483,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(report))
     else:
         print_table(report)
-        for name in ("honest_sessions_lost", "stalled", "nodes_gone", "failures", "one_chain"):
+        for name in ("honest_sessions_lost", "idle", "stalled", "nodes_gone", "failures", "one_chain"):
             print(f"{name.replace('_', ' ')}: {report[name]}")
     is_good = report["one_chain"] and not any(
-        report[name] for name in ("honest_sessions_lost", "stalled", "nodes_gone", "failures")
+        report[name] for name in ("honest_sessions_lost", "idle", "stalled", "nodes_gone", "failures")
     )
     return 0 if is_good else 1
 
