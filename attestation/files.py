@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 from cocket.attestation.batch import DEPTH_MAX as BATCH_DEPTH_MAX
 from cocket.attestation.batch import ISSUER_MAX
-from cocket.attestation.canonical import encode_json, parse_json
+from cocket.attestation.canonical import encode_json
 from cocket.attestation.commit import GROUP_DEPTH_MAX
 from cocket.attestation.dialects import DIALECTS
 from cocket.attestation.disclose import DISCLOSURE_CHARACTERS_MAX, FIELDS_MAX, SALT_BYTES, Field, is_field_value
-from cocket.attestation.errors import InvalidDocument, InvalidFile
+from cocket.attestation.errors import InvalidFile
 from cocket.attestation.finding import shown
-from cocket.attestation.members import Members, hash_of, hexadecimal
+from cocket.attestation.members import Members, hash_of, hexadecimal, read_json
 from cocket.attestation.merkle import HASH_BYTES
 from cocket.attestation.prove import (
     Anchor,
@@ -129,17 +129,21 @@ _NAMES = {CERTIFICATE_FORMAT: _CERTIFICATE_NAMES, PRESENTATION_FORMAT: _PRESENTA
 
 def _opened(data: bytes, *formats: str) -> Members:
     """Return the members of a file of one of these formats."""
-    try:
-        node = parse_json(data, FILE_BYTES_MAX)
-    except InvalidDocument as error:
-        raise InvalidFile(f"no certificate or presentation: {error}") from None
+    node = read_json(data, FILE_BYTES_MAX, "certificate or presentation")
     name = node.get("format") if isinstance(node, dict) else None
     if name not in formats:
         raise InvalidFile(f"found format {shown(name)}; expected {' or '.join(formats)}")
     members = Members(node, "", _NAMES[str(name)])
-    if members.text("dialect", 64) not in DIALECTS:
-        raise InvalidFile(f"at /dialect: found {shown(members.node['dialect'])}; expected one of {', '.join(DIALECTS)}")
+    dialect_of(members)
     return members
+
+
+def dialect_of(members: Members) -> str:
+    """Return the name of the dialect from members with one; InvalidFile when we read none of that name."""
+    dialect = members.text("dialect", 64)
+    if dialect not in DIALECTS:
+        raise members.refusal("dialect", f"one of {', '.join(DIALECTS)}")
+    return dialect
 
 
 def _certificate(members: Members) -> Certificate:
@@ -208,7 +212,7 @@ def _group(node: object, place: str) -> Group:
         members = Members(node, place, ("seed", "fields", "leaves"))
         seed = members.octets("seed", HASH_BYTES)
         return OpenGroup(
-            seed, members.several("fields", FIELDS_MAX, _field), _leaves(node["leaves"], f"{place}/leaves")
+            seed, members.several("fields", FIELDS_MAX, field_of), _leaves(node["leaves"], f"{place}/leaves")
         )
     if isinstance(node, dict) and "fields" in node:
         members = Members(node, place, ("hash", "fields"))
@@ -216,7 +220,8 @@ def _group(node: object, place: str) -> Group:
     return HiddenGroup(Members(node, place, ("hash",)).octets("hash", HASH_BYTES))
 
 
-def _field(node: object, place: str) -> Field:
+def field_of(node: object, place: str) -> Field:
+    """Return a field from its JSON, [pointer, value]; InvalidFile when it is none."""
     if not isinstance(node, list) or len(node) != 2 or not isinstance(node[0], str):
         raise InvalidFile(f"at {place}: found {shown(node)}; expected [pointer, value]")
     if not is_field_value(node[1]):

@@ -10,11 +10,20 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from cocket.attestation.errors import InvalidFile
+from cocket.attestation.canonical import parse_json
+from cocket.attestation.errors import InvalidDocument, InvalidFile
 from cocket.attestation.finding import shown
 from cocket.attestation.merkle import HASH_BYTES
 
 T = TypeVar("T")
+
+
+def read_json(data: bytes, bytes_max: int, what: str) -> object:
+    """Return the JSON value of a file or of a part of one; InvalidFile says that it is no ``what``, and why."""
+    try:
+        return parse_json(data, bytes_max)
+    except InvalidDocument as error:
+        raise InvalidFile(f"no {what}: {error}") from None
 
 
 def hexadecimal(data: bytes) -> str:

@@ -23,6 +23,12 @@ BATCH_LEAF = _SCHEME + b"\x06"  # document root || country hash
 BATCH_NODE = _SCHEME + b"\x07"  # left || right
 BATCH_ROOT = _SCHEME + b"\x08"  # depth u8 || kind u16 || issuer u32 || top
 
+FROM_BATCH_SECRET = _SCHEME + b"\x10"  # batch secret || position u32 -> document secret
+FROM_DOCUMENT_SECRET = _SCHEME + b"\x11"  # document secret -> group seeds || country salt
+FROM_GROUP_SEED = _SCHEME + b"\x12"  # group seed -> salts || decoys
+FROM_BATCH_SEED_ORDER = _SCHEME + b"\x13"  # batch seed -> order
+FROM_BATCH_SEED_PADDING = _SCHEME + b"\x14"  # batch seed -> padding leaves
+
 CUSTODY = _SCHEME + b"\x20"  # a custody's canonical text
 SHARE = _SCHEME + b"\x21"  # share
 KEY = _SCHEME + b"\x22"  # group key
@@ -32,12 +38,6 @@ SEALED_OPENING = _SCHEME + b"\x25"  # AES-GCM associated data: binding
 
 FROM_SEED_MASK = _SCHEME + b"\x28"  # HMAC under a seed: binding -> mask of a share
 FROM_SEED_OPENING = _SCHEME + b"\x29"  # HMAC under a seed: binding -> key of the opening
-
-FROM_BATCH_SECRET = _SCHEME + b"\x10"  # batch secret || position u32 -> document secret
-FROM_DOCUMENT_SECRET = _SCHEME + b"\x11"  # document secret -> group seeds || country salt
-FROM_GROUP_SEED = _SCHEME + b"\x12"  # group seed -> salts || decoys
-FROM_BATCH_SEED_ORDER = _SCHEME + b"\x13"  # batch seed -> order
-FROM_BATCH_SEED_PADDING = _SCHEME + b"\x14"  # batch seed -> padding leaves
 
 HASH_BYTES = 32
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cocket.attestation.canonical import encode_json, parse_json
-from cocket.attestation.disclose import FIELDS_MAX, Field, is_field_value
-from cocket.attestation.errors import InvalidDocument, InvalidFile
-from cocket.attestation.finding import shown
-from cocket.attestation.members import Members, hexadecimal
+from cocket.attestation.canonical import encode_json
+from cocket.attestation.disclose import FIELDS_MAX, Field
+from cocket.attestation.files import field_of
+from cocket.attestation.members import Members, hexadecimal, read_json
 from cocket.attestation.merkle import HASH_BYTES
 from cocket.attestation.sealing.padding import SIZE_CLASSES, pad, unpad
 
@@ -29,15 +28,5 @@ def encode_contents(contents: Contents, least: int) -> bytes:
 
 def decode_contents(data: bytes) -> Contents:
     """Return the contents in what was decrypted; InvalidFile when there are none."""
-    try:
-        node = parse_json(unpad(data), SIZE_CLASSES[-1])
-    except InvalidDocument as error:
-        raise InvalidFile(f"no contents of a group: {error}") from None
-    members = Members(node, "", ("fields", "seed"))
-    return Contents(members.octets("seed", HASH_BYTES), members.several("fields", FIELDS_MAX, _field))
-
-
-def _field(node: object, place: str) -> Field:
-    if not isinstance(node, list) or len(node) != 2 or not isinstance(node[0], str) or not is_field_value(node[1]):
-        raise InvalidFile(f"at {place}: found {shown(node)}; expected [pointer, value of one field]")
-    return node[0], node[1]
+    members = Members(read_json(unpad(data), SIZE_CLASSES[-1], "contents of a group"), "", ("fields", "seed"))
+    return Contents(members.octets("seed", HASH_BYTES), members.several("fields", FIELDS_MAX, field_of))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from cocket.attestation.errors import AttestationError
 from cocket.attestation.merkle import FROM_SEED_MASK, FROM_SEED_OPENING, HASH_BYTES, WRAPPED_SEED
 from cocket.attestation.sealing.binding import Binding
+from cocket.attestation.sealing.draws import draws_of
 from cocket.attestation.sealing.hpke import PrivateKey, PublicKey, Suite, unwrap, wrap
 from cocket.attestation.sealing.shamir import SHARES_MAX
 
@@ -106,10 +107,8 @@ def draw(
         raise AttestationError("an authority is named as custodian twice; expected each once")
     if any(holder.authority >= VAULT for holder in custodians):
         raise AttestationError("found a custodian that is no authority's number")
-    if len(randomness) != seed_bytes(len(custodians)):
-        raise AttestationError(f"found {len(randomness)} random bytes; expected {seed_bytes(len(custodians))}")
-    drawn = [randomness[at : at + SEED_BYTES] for at in range(0, len(randomness), SEED_BYTES)]
     holders = [*custodians, Holder(RECOVERY, 0, recovery), Holder(VAULT, 0, vault)]
+    drawn = draws_of(randomness, len(holders), SEED_BYTES)
     seats = [
         Seat(
             holder.authority,
@@ -120,7 +119,7 @@ def draw(
         for place, (holder, seed) in enumerate(zip(holders, drawn, strict=True))
     ]
     custody = Custody(genesis_hash, batch, threshold, tuple(seats[:-2]), seats[-2], seats[-1])
-    return custody, Seeds(tuple(drawn[:-2]), drawn[-2], drawn[-1])
+    return custody, Seeds(drawn[:-2], drawn[-2], drawn[-1])
 
 
 def open_seat(custody: Custody, seat: Seat, key: PrivateKey) -> bytes:

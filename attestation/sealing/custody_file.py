@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cocket.attestation.canonical import encode_json, parse_json
-from cocket.attestation.errors import AttestationError, InvalidDocument, InvalidFile
+from cocket.attestation.canonical import encode_json
+from cocket.attestation.errors import AttestationError, InvalidFile
 from cocket.attestation.finding import shown
-from cocket.attestation.members import Members, hexadecimal
+from cocket.attestation.members import Members, hexadecimal, read_json
 from cocket.attestation.merkle import CUSTODY, HASH_BYTES, keccak256
 from cocket.attestation.sealing.custody import (
     RECOVERY,
@@ -51,11 +51,7 @@ def custody_hash(custody: Custody) -> bytes:
 
 def decode_custody(data: bytes) -> Custody:
     """Return the custody in a file; InvalidFile when there is none, or one that could not be kept."""
-    try:
-        node = parse_json(data, CUSTODY_BYTES_MAX)
-    except InvalidDocument as error:
-        raise InvalidFile(f"no custody: {error}") from None
-    members = Members(node, "", _NAMES)
+    members = Members(read_json(data, CUSTODY_BYTES_MAX, "custody"), "", _NAMES)
     if members.node["format"] != CUSTODY_FORMAT:
         raise members.refusal("format", CUSTODY_FORMAT)
     threshold = members.number("threshold", SHARES_MAX + 1)

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cocket.attestation.canonical import encode_json, parse_json
-from cocket.attestation.dialects import DIALECTS
-from cocket.attestation.errors import InvalidDocument, InvalidFile
-from cocket.attestation.files import anchor_json, anchor_of, open_country_of
-from cocket.attestation.finding import shown
-from cocket.attestation.members import Members, hexadecimal
+from cocket.attestation.canonical import encode_json
+from cocket.attestation.files import anchor_json, anchor_of, dialect_of, open_country_of
+from cocket.attestation.members import Members, hexadecimal, read_json
 from cocket.attestation.prove import Anchor, OpenCountry
 from cocket.attestation.sealing.padding import pad, unpad
 
@@ -43,12 +40,6 @@ def encode_opening(opening: Opening) -> bytes:
 
 def decode_opening(data: bytes) -> Opening:
     """Return the opening in what was decrypted; InvalidFile when there is none."""
-    try:
-        node = parse_json(unpad(data), OPENING_BYTES)
-    except InvalidDocument as error:
-        raise InvalidFile(f"no opening: {error}") from None
+    node = read_json(unpad(data), OPENING_BYTES, "opening")
     members = Members(node, "", ("dialect", "salt", "country", "anchor"))
-    dialect = members.text("dialect", 64)
-    if dialect not in DIALECTS:
-        raise InvalidFile(f"at /dialect: found {shown(dialect)}; expected one of {', '.join(DIALECTS)}")
-    return Opening(dialect, open_country_of(members), anchor_of(members.node["anchor"]))
+    return Opening(dialect_of(members), open_country_of(members), anchor_of(members.node["anchor"]))

@@ -26,6 +26,7 @@ from cocket.attestation.sealing.cipher import KEY_BYTES, decrypt, encrypt
 from cocket.attestation.sealing.contents import Contents, decode_contents, encode_contents
 from cocket.attestation.sealing.custody import OPENING_GROUP, Custody, Seeds, mask, masked, opening_key
 from cocket.attestation.sealing.custody_file import custody_hash
+from cocket.attestation.sealing.draws import draws_of
 from cocket.attestation.sealing.manifest import Manifest, SealedGroup
 from cocket.attestation.sealing.opening import Opening, decode_opening, encode_opening
 from cocket.attestation.sealing.shamir import combine, split
@@ -66,7 +67,7 @@ def seal(
     kind = DIALECTS[certificate.dialect].kind
     binding = Binding(anchor.genesis_hash, root, kind.number, key_epoch)
     ciphertexts, groups = [], []
-    drawn = _drawn(randomness, random_bytes(kind, custody.threshold), len(kind.groups))
+    drawn = draws_of(randomness, len(kind.groups), KEY_BYTES * custody.threshold)
     for index, group in enumerate(everything.groups):
         assert isinstance(group, OpenGroup)
         key, coefficients = drawn[index][:KEY_BYTES], drawn[index][KEY_BYTES:]
@@ -100,21 +101,13 @@ def rewrap(
         raise AttestationError("found the custody that it is under already; expected a new one, with seeds of its own")
     if (opening.anchor.genesis_hash, opening.anchor.batch) != (custody.genesis_hash, custody.batch):
         raise AttestationError("found a custody of another batch; expected one of the record's own")
-    drawn = _drawn(randomness, rewrap_bytes(kind, custody.threshold), len(kind.groups))
+    drawn = draws_of(randomness, len(kind.groups), KEY_BYTES * (custody.threshold - 1))
     groups = [
         _sealed_group(old.hash, old.ciphertext, _checked(key, old), drawn[index], custody, seeds, binding, index)
         for index, (old, key) in enumerate(zip(manifest.groups, keys, strict=True))
     ]
     closed = _closed(opening, seeds, binding)
     return replace(manifest, custody=custody_hash(custody), groups=tuple(groups), opening=closed)
-
-
-def _drawn(randomness: bytes, expected: int, count: int) -> list[bytes]:
-    """Return random bytes in equal parts."""
-    if len(randomness) != expected:
-        raise AttestationError(f"found {len(randomness)} random bytes; expected {expected}")
-    step = expected // count
-    return [randomness[index * step : (index + 1) * step] for index in range(count)]
 
 
 def _sealed_group(

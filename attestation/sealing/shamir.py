@@ -7,10 +7,11 @@ in as the coefficients. (Shamir, "How to share a secret", 1979.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from cocket.attestation.errors import AttestationError
+from cocket.attestation.sealing.draws import draws_of
 
 SHARES_MAX = 16
 """Numbers of custodians or of paper shares; each is one more mask in every manifest."""
@@ -29,12 +30,7 @@ def split(secret: bytes, threshold: int, count: int, coefficients: bytes) -> tup
     """
     if not 1 <= threshold <= count <= SHARES_MAX:
         raise AttestationError(f"found {threshold} of {count} shares; expected 1 to {SHARES_MAX}, no fewer than needed")
-    if len(coefficients) != coefficient_bytes(len(secret), threshold):
-        raise AttestationError(
-            f"found {len(coefficients)} random bytes; expected {coefficient_bytes(len(secret), threshold)}"
-        )
-    size = len(secret)
-    terms = [coefficients[at : at + size] for at in range(0, len(coefficients), size)]
+    terms = draws_of(coefficients, threshold - 1, len(secret))
     return tuple([_value_at(number, secret, terms) for number in range(1, count + 1)])
 
 
@@ -54,7 +50,7 @@ def combine(shares: Mapping[int, bytes]) -> bytes:
     return total.to_bytes(len(next(iter(shares.values()))))
 
 
-def _value_at(number: int, secret: bytes, terms: list[bytes]) -> bytes:
+def _value_at(number: int, secret: bytes, terms: Sequence[bytes]) -> bytes:
     """Return the polynomial's value, by Horner's rule."""
     value = 0
     table = _multiples(number)

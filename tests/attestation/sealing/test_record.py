@@ -205,6 +205,13 @@ def test_rewrapping_changes_who_opens_what_is_stored_and_withdraws_nothing():
     assert keys_of(RECORD, SEEDS, 2, (1, 2)) == keys, "whoever kept the former manifest"
 
 
+def test_rewrapping_for_a_single_custodian_takes_no_randomness():
+    keys = keys_of(RECORD, SEEDS, 2, (1, 2))
+    custody, seeds = custody_of(1, 1, label="new seeds")
+    manifest = rewrap(MANIFEST, keys, open_vault(MANIFEST, SEEDS.vault), custody, seeds, b"")
+    assert keys_of(replace(RECORD, manifest=manifest), seeds, 1, (1,)) == keys
+
+
 def test_rewrapping_wants_a_new_custody_of_the_same_batch_and_true_keys():
     keys = keys_of(RECORD, SEEDS, 2, (1, 2))
     opening = open_vault(MANIFEST, SEEDS.vault)
