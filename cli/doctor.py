@@ -104,14 +104,11 @@ def doctor(urls: tuple[str, ...], homes: tuple[Path, ...], as_json: bool) -> Exi
 
 def _merge(found: Iterable[Found]) -> list[Found]:
     """Return one finding of each code and person, the gravest, with all who gave it; the gravest first."""
-    from cocket.node.findings import Severity
-
-    order = tuple(Severity)
     merged: dict[tuple[str, tuple[str, ...]], Found] = {}
-    for one in sorted(found, key=lambda one: order.index(one.finding.severity)):
-        before = merged.setdefault((one.finding.code, one.finding.who or (one.finding.seen,)), one)
-        by = tuple(dict.fromkeys((*before.by, *one.by)))
-        merged[one.finding.code, one.finding.who or (one.finding.seen,)] = Found(before.finding, by)
+    for one in sorted(found, key=lambda one: one.finding.rank):
+        what = one.finding.code, one.finding.who or (one.finding.seen,)
+        before = merged.get(what, one)
+        merged[what] = Found(before.finding, tuple(dict.fromkeys((*before.by, *one.by))))
     return list(merged.values())
 
 

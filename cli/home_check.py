@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from cocket.cli.processes import last_lines
 from cocket.node.config import Home, Settings
 from cocket.node.diagnosis import Diagnosis
 from cocket.node.errors import NodeError
 from cocket.node.examination import free_bytes
-from cocket.node.findings import ROOM_BYTES_MIN, Finding, Severity
+from cocket.node.findings import Finding, Severity, judge_room
 from cocket.node.genesis_file import read_genesis
 from cocket.node.keystore import key_address, read_passphrase
 from cocket.node.store.home import owner_of
 
-LOG_BYTES: Final = 16 << 10
-"""Of the log's end: some hundred lines."""
 LINE_CHARACTERS_MAX: Final = 400
 
 
@@ -82,15 +81,7 @@ def find_unsound(home: Home) -> Iterator[Finding]:
             check()
         except (NodeError, OSError) as error:
             yield _unsound(who, error)
-    room = free_bytes(home.data if home.data.exists() else home.path)
-    if room is not None and room < ROOM_BYTES_MIN:
-        yield Finding(
-            "disk-low",
-            Severity.WARNING,
-            (who,),
-            f"{room >> 20} MiB are left on the disk of {who}'s data ({home.data}); full, its node stops.",
-            "Make room.",
-        )
+    yield from judge_room(who, free_bytes(home.data if home.data.exists() else home.path), f"its data ({home.data})")
     if (home.data / "chain").exists() and settings.validates and not (home.data / "journal").exists():
         yield Finding(
             "no-journal",
@@ -142,7 +133,7 @@ def _unsound(who: str, error: Exception) -> Finding:
 
 def _end_of(home: Home) -> str:
     log = home.path / "node.log"
-    lines = _last_lines(log)
+    lines = [line for line in last_lines(log) if line.strip()]
     if not home.data.exists():
         return "It has never run in this home"
     if not lines:
@@ -161,13 +152,3 @@ def _is_suspended(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
     except (OSError, IndexError):
         return False
-
-
-def _last_lines(log: Path) -> list[str]:
-    try:
-        with log.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - LOG_BYTES))
-            return [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    except OSError:
-        return []

@@ -16,6 +16,7 @@ from cocket.node.config import Home
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
 LOG_TAIL_LINES = 15
+LOG_TAIL_BYTES = 16 << 10  # of the log's end: some hundred lines
 
 
 class NodeProcess:
@@ -114,13 +115,7 @@ class NodeProcess:
 
     def log_tail(self) -> str:
         """Return the last lines of the log."""
-        try:
-            with self.log.open("rb") as file:
-                file.seek(0, 2)
-                file.seek(max(0, file.tell() - 16384))
-                return b"\n".join(file.read().splitlines()[-LOG_TAIL_LINES:]).decode(errors="replace")
-        except OSError:
-            return ""
+        return "\n".join(last_lines(self.log)[-LOG_TAIL_LINES:])
 
     def terminate(self) -> None:
         """Ask the node to stop."""
@@ -143,6 +138,17 @@ class NodeProcess:
             self.kill()
             return False
         return True
+
+
+def last_lines(log: Path) -> list[str]:
+    """Return the lines at the end of a log, the first of them perhaps cut; none when it cannot be read."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - LOG_TAIL_BYTES))
+            return [line.decode(errors="replace") for line in file.read().splitlines()]
+    except OSError:
+        return []
 
 
 def stop_all(nodes: list[NodeProcess]) -> list[str]:

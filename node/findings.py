@@ -37,11 +37,22 @@ class Finding:
         """Whether somebody should do something."""
         return self.severity is not Severity.NOTE
 
+    @property
+    def rank(self) -> int:
+        """Its severity as a number, the gravest first."""
+        return tuple(Severity).index(self.severity)
+
 
 def gravest_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return findings by severity, else in their order."""
-    order = tuple(Severity)
-    return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
+    return tuple(sorted(findings, key=lambda finding: finding.rank))
+
+
+def judge_room(name: str, free_bytes: int | None, where: str) -> Iterator[Finding]:
+    """Yield that the disk is nearly full; ``where`` says of which data, in words. None: it could not be asked."""
+    if free_bytes is not None and free_bytes < ROOM_BYTES_MIN:
+        seen = f"{name} has {free_bytes >> 20} MiB left on the disk of {where}; full, its node stops."
+        yield Finding("disk-low", Severity.WARNING, (name,), seen, "Make room.")
 
 
 def clock_off(name: str, seen: str, how: str) -> Finding:

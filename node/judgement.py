@@ -13,12 +13,12 @@ from cocket.node.consensus.validators import quorum
 from cocket.node.diagnosis import Diagnosis, ValidatorView
 from cocket.node.findings import (
     CLOCK_TOLERANCE_MS,
-    ROOM_BYTES_MIN,
     Finding,
     Severity,
     clock_off,
     gravest_first,
     judge_clocks,
+    judge_room,
     names_of,
     seconds_of,
 )
@@ -188,14 +188,7 @@ def _of_itself(diagnosis: Diagnosis, roll: Roll) -> Iterator[Finding]:
             f"{who} is connected with no other node.",
             f"Look at the network between {who} and the others first, then at [peers] in its node.toml.",
         )
-    if diagnosis.free_bytes is not None and diagnosis.free_bytes < ROOM_BYTES_MIN:
-        yield Finding(
-            "disk-low",
-            Severity.WARNING,
-            (who,),
-            f"{who} has {diagnosis.free_bytes >> 20} MiB left on the disk of its data; full, its node stops.",
-            "Make room.",
-        )
+    yield from judge_room(who, diagnosis.free_bytes, "its data")
 
 
 def _watching(diagnosis: Diagnosis, roll: Roll) -> Finding:

@@ -114,7 +114,7 @@ class Node:
         self._static = static
         self._neighbours = Neighbours(self.ledger, self.pool, self)
         self._standing = Standing(self.ledger, self._neighbours, self._loop.time())
-        self._progress_at_s = 0.0
+        self._progress_told = Allowance(1 / PROGRESS_S, 1, self._loop.time())
         self._voters = Voters(
             lambda address: self._duty().on_peer_connected(address),
             lambda address: self._duty().on_peer_disconnected(address),
@@ -413,10 +413,8 @@ class Node:
 
     def _tell_progress(self, header: Header) -> None:
         """Say once in a while how far catching up is."""
-        now_s = self._loop.time()
-        if now_s < self._progress_at_s:
+        if not self._progress_told.try_take(1, self._loop.time()):
             return
-        self._progress_at_s = now_s + PROGRESS_S
         highest = self._facts.highest()
         self._log.info(
             "catching up",
