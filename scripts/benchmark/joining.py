@@ -20,7 +20,7 @@ from typing import cast
 
 from benchmark.chain import Chain, Maker, by_turns
 from benchmark.progress import say
-from benchmark.rest import COMMAND
+from benchmark.rest import COMMAND, resident_mb
 from benchmark.run import Run
 from benchmark.trial import BLOCK_PERIOD_S, CHAIN_ID, Trial, free_ports, stop
 
@@ -137,7 +137,7 @@ def watch(nodes: Sequence[NodeProcess], newcomer: NodeProcess, transactions: int
     started_s = time.monotonic()
     newcomer.start()
     newcomer.wait_ready()
-    opening_mb = peak_mb(newcomer.pid)
+    opening_mb = resident_mb(newcomer.pid, "VmHWM")
     forget_peak(newcomer.pid)
     seen = follow_to_level(nodes, newcomer, started_s)
     meanwhile = min(heights(nodes)) - before
@@ -173,7 +173,7 @@ def watch(nodes: Sequence[NodeProcess], newcomer: NodeProcess, transactions: int
         "join_blocks": seen.height,
         "join_transactions": transactions,
         "join_blocks_per_s": round(seen.height / sync_s, 1),
-        "join_peak_rss_mb": round(peak_mb(newcomer.pid), 1),
+        "join_peak_rss_mb": round(resident_mb(newcomer.pid, "VmHWM"), 1),
         "join_opening_rss_mb": round(opening_mb, 1),
         "join_samples_syncing": seen.syncing,
         "join_blocks_meanwhile": meanwhile,
@@ -241,14 +241,6 @@ def address_of(node: NodeProcess) -> object:
 def forget_peak(pid: int | None) -> None:
     """Let a process's peak begin anew: opening key files takes 256 MB each for a moment, catching up does not."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
-
-
-def peak_mb(pid: int | None) -> float:
-    """Return the most resident memory that a process had since its start or ``forget_peak``, in megabytes (MiB)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise ProcessLookupError(f"process {pid} has no memory: it ended")
 
 
 def record_of(folder: Path) -> Path:

@@ -35,9 +35,9 @@ def node_at_rest(run: Run) -> dict[str, object]:
         return {"node_rss_mb": round(max(resident_mb(node.pid) for node in nodes), 1)}
 
 
-def resident_mb(pid: int | None) -> float:
-    """Return a process's resident memory in megabytes (MiB)."""
+def resident_mb(pid: int | None, field: str = "VmRSS") -> float:
+    """Return a process's resident memory in megabytes (MiB); ``VmHWM``: the most that it had."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024
     raise ProcessLookupError(f"process {pid} has no memory: it ended")

@@ -1,4 +1,8 @@
-"""What ails one node, set while it runs, which spares a restart: a clock that is off, cut lines, a slow disk."""
+"""What ails one node, set while it runs, which spares a restart: a clock that is off, cut lines, a slow disk.
+
+It is Python's own wall clock that is stepped (``ailing/sitecustomize.py``), and the monotonic one goes on undisturbed:
+libfaketime, which stands between a process and the C library, slows a node so much that it misses its rounds.
+"""
 
 import json
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from e2e.clocks import SteppedClock
+from e2e.ailments import Ailment
 from e2e.disks import DiskUnavailable, SmallDisk, small_disk
 from e2e.hosts import Hosts, WiredHosts, open_hosts
 from e2e.load import Load, Memory
@@ -88,8 +88,8 @@ class Soak:
         self.trial = Trial(folder, *COUNTRIES, hosts=hosts)
         self.load = Load(self.trial)
         self.memory = Memory(self.trial, self.load)
-        self.clock = SteppedClock(folder / "clock")
-        self.trial.environments["SG"].update(self.clock.environment)
+        self.ailment = Ailment(folder / "SG.ailment")
+        self.trial.environments["SG"].update(self.ailment.environment)
         self._pids: dict[str, int | None] = {}
         if disk is None:
             self.not_run.append("full disk: no small disk can be mounted here")
@@ -202,11 +202,11 @@ class Soak:
 
     def clock_stepped(self) -> None:
         for seconds in CLOCK_STEPS_S:
-            self.clock.step(seconds)
+            self.ailment.set(clock_s=seconds)
             self._measure(f"clock {seconds:+d} s", self.window_s, COUNTRIES)
         before = max(self.trial.heights())
         started_s = time.monotonic()
-        self.clock.step(0)
+        self.ailment.set()
         self._resume("clock right again", before, started_s)
 
     # -- inside ------------------------------------------------------------------------------------------------------

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner
+from cli.command import cocket
 from e2e.ailments import Ailment
 from e2e.trial import Trial, free_ports, save_passphrase, wait_until
 from founding.founders import make_home
 
-from cocket.cli.doctor import doctor as command
 from cocket.cli.processes import NodeProcess
 from cocket.node.config import Settings, format_settings
 
@@ -42,17 +41,9 @@ class Verdict:
         return f"{self.code} {self.findings}\n{self.text}"
 
 
-def doctor(*arguments: object) -> tuple[int, str]:
-    """Run the command in this process, which spares a loaded machine a start of Python each time."""
-    done = CliRunner().invoke(command, [str(argument) for argument in arguments], standalone_mode=False)
-    if done.exception is not None:
-        raise done.exception
-    return int(done.return_value), done.output
-
-
 def examine(*arguments: object) -> Verdict:
-    code, out = doctor(*arguments, "--json")
-    return Verdict(code, json.loads(out))
+    answer = cocket("doctor", *arguments, "--json")
+    return Verdict(answer.code, answer.json())
 
 
 def ask(trial: Trial, *countries: str) -> Verdict:
@@ -118,8 +109,8 @@ def test_a_healthy_network_is_called_healthy(four: Ward) -> None:
     assert "4 of 4 validators take part, 3 are needed" in verdict.headline
     all_of_them = [word for node in four.nodes.values() for word in ("--node", node.url)]
     assert until(lambda: examine(*all_of_them), lambda verdict: verdict.code == 0).findings == []
-    _, out = doctor(*all_of_them)
-    assert [line.split()[0] for line in out.splitlines()[-4:]] == ["BR", "KE", "NL", "SG"]
+    told = cocket("doctor", *all_of_them).out
+    assert [line.split()[0] for line in told.splitlines()[-4:]] == ["BR", "KE", "NL", "SG"]
 
 
 def test_one_that_hangs_is_said_to_be_silent_and_suspended(four: Ward) -> None:

@@ -3,18 +3,16 @@
 The network has a past that was made beforehand, so that there is something to catch up with.
 """
 
-import json
 import shutil
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from cli.command import done
 from e2e.past import give_past
-from e2e.trial import CHAIN_ID, Trial, free_ports, save_passphrase, wait_until
+from e2e.trial import CHAIN_ID, Trial, free_ports, memory_mb, save_passphrase, wait_until
 from founding.founders import PASSPHRASE, make_home
 
 from cocket.cli.client import address_of
@@ -27,7 +25,6 @@ from cocket.node.config import Home, PeerSettings, RpcSettings, Settings, format
 
 COUNTRIES = ("BR", "KE", "NL", "SG")
 PAST = 150
-COMMAND_S = 90.0
 RSS_MAX_MB = 250.0
 """As much as a node at rest may have (scripts/bench): the bound on what is unverified is a fraction of it."""
 JOURNAL_HEADER_BYTES = 68
@@ -53,21 +50,6 @@ def ended(node: NodeProcess) -> Iterator[None]:
         yield
     finally:
         stop_all([node])
-
-
-def cocket(*arguments: object) -> dict[str, object]:
-    done = subprocess.run(
-        [sys.executable, "-m", "cocket.cli", *map(str, arguments), "--json"],
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_S,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert isinstance(answer, dict)
-    return answer
 
 
 def catch_up(trial: Trial, newcomer: NodeProcess) -> int:
@@ -96,11 +78,6 @@ def catch_up(trial: Trial, newcomer: NodeProcess) -> int:
     line = next(line for line in newcomer.log.read_text().splitlines() if "catching up" in line)
     assert goal <= int(line.partition("highest=")[2].split()[0])
     return goal
-
-
-def peak_mb(pid: int | None) -> float:
-    words = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
-    return next(int(found[1]) / 1024 for found in words if found[0] == "VmHWM:")
 
 
 def signed_heights(home: Home) -> list[int]:
@@ -146,7 +123,7 @@ def test_validator_that_lost_everything_votes_on_no_height_that_is_over(aged: Tr
         return isinstance(block, dict) and block["miner"] == address
 
     wait_until(has_proposed, f"a block of SG; {aged.logs()}")
-    assert peak_mb(sg.pid) < RSS_MAX_MB
+    assert memory_mb(sg, "VmHWM") < RSS_MAX_MB
     heights = signed_heights(aged.homes["SG"])
     assert heights
     assert min(heights) > goal
@@ -156,15 +133,15 @@ def test_fifth_authority_is_admitted_catches_up_and_proposes(aged: Trial, tmp_pa
     aged.restore()
     newcomer, record = make_newcomer(aged, tmp_path, "FR")
     with ended(newcomer):
-        made = cocket("authority", "propose", "admit", record, "--home", aged.homes["BR"].path)
+        made = done("authority", "propose", "admit", record, "--home", aged.homes["BR"].path)
         for country in ("KE", "NL"):
             assert made["standing"] == "open"
-            made = cocket("authority", "vote", made["proposal"], "--for", "--home", aged.homes[country].path)
+            made = done("authority", "vote", made["proposal"], "--for", "--home", aged.homes[country].path)
         assert made["standing"] == "executed"
         goal = catch_up(aged, newcomer)
         assert newcomer.ask("net_peerCount") == "0x4"
         assert signed_heights(Home(newcomer.home)) == []
-        seat = cocket("authority", "activate", "--home", newcomer.home)
+        seat = done("authority", "activate", "--home", newcomer.home)
         begins = int(str(seat["block"])) + 1
         assert begins > goal
         keys = ceremony.open_keys(Home(newcomer.home), PASSPHRASE)
@@ -178,7 +155,7 @@ def test_fifth_authority_is_admitted_catches_up_and_proposes(aged: Trial, tmp_pa
         height = own()[0]
         aged.wait_height(height)
         assert len(aged.block_hashes(height)) == 1
-        assert peak_mb(newcomer.pid) < RSS_MAX_MB
+        assert memory_mb(newcomer, "VmHWM") < RSS_MAX_MB
         heights = signed_heights(Home(newcomer.home))
         assert heights
         assert min(heights) >= begins

@@ -42,6 +42,12 @@ def wait_until(holds: Callable[[], bool], what: str, deadline_s: float = DEADLIN
         time.sleep(POLL_S)
 
 
+def memory_mb(node: NodeProcess, field: str = "VmRSS") -> float:
+    """Return the resident memory of a node in megabytes (MiB); ``VmHWM``: the most that it had."""
+    lines = Path(f"/proc/{node.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))
+
+
 def save_passphrase(home: Home, passphrase: str = PASSPHRASE) -> None:
     path = home.path / "passphrase"
     path.write_text(passphrase + "\n")

@@ -31,7 +31,7 @@ from statistics import median, quantiles
 
 import msgspec
 from coincurve import PrivateKey
-from e2e.trial import CHAIN_ID, Trial
+from e2e.trial import CHAIN_ID, Trial, memory_mb
 from hostile.attacker import Plan
 from hostile.attacks import ATTACKS, Who
 from prometheus_client.parser import text_string_to_metric_families
@@ -201,11 +201,7 @@ def loads(network: Besieged) -> dict[tuple[str, str], tuple[float, float]]:
 
 def memory_mib(network: Besieged) -> int:
     """Return the resident memory of the largest node."""
-    sizes = []
-    for node in network.nodes.values():
-        status = Path(f"/proc/{node.pid}/status").read_text()
-        sizes.append(int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) // 1024)
-    return max(sizes)
+    return int(max(memory_mb(node) for node in network.nodes.values()))
 
 
 # -- who attacks, and who does not -------------------------------------------------------------------------------------

@@ -83,39 +83,21 @@ def set_slot(slot: int, value: int) -> bytes:
     return slot.to_bytes(32, "big") + value.to_bytes(32, "big")
 
 
-class Chain:
-    """One node's chain with all that makes and checks its blocks."""
+class SignedChain:
+    """One node's chain of a genesis, with all that makes and checks its blocks; ``keys`` are its validators'."""
 
     def __init__(
         self,
-        validator_count: int = 4,
-        *,
-        is_contract_mode: bool = False,
-        has_permission: bool = False,
-        fork: Fork = Fork.CANCUN,
-        gas_limit: int = 10_000_000,
-        user_count: int = 4,
-        store: Store | None = None,
+        genesis: Genesis,
+        keys: Sequence[bytes],
+        store: Store,
         limits: PoolLimits | None = None,
         clock: "FakeClock | None" = None,
-        **spec: object,
     ) -> None:
-        self.keys = sorted((key_of(f"validator {n}") for n in range(validator_count)), key=address_of_key)
-        self.validators = tuple(address_of_key(key) for key in self.keys)
-        self.users = [User(f"user {n}") for n in range(user_count)]
-        permission = Permission(BOARD, 1) if has_permission else None
-        fields: dict[str, object] = {
-            "chain_id": CHAIN_ID,
-            "london_block": 0 if fork >= Fork.LONDON else None,
-            "shanghai_time": 0 if fork >= Fork.SHANGHAI else None,
-            "cancun_time": 0 if fork >= Fork.CANCUN else None,
-            "zero_base_fee": True,
-            "validator_contract": BOARD if is_contract_mode else None,
-            "permission": permission,
-        }
-        self.genesis = make_genesis(Spec(**(fields | spec)), self.validators, self.users, fork, gas_limit)  # type: ignore[arg-type]
+        self.genesis = genesis
+        self.keys = list(keys)
         self.clock = clock or FakeClock()
-        self.open(store or MemoryStore(), limits)
+        self.open(store, limits)
 
     def open(self, store: Store, limits: PoolLimits | None = None) -> None:
         """Start, or start again, on a store."""
@@ -161,6 +143,40 @@ class Chain:
     def storage(self, address: bytes, slot: int) -> int:
         """Return a slot at the head."""
         return self.ledger.head_state()[1].storage(address, slot)
+
+
+class Chain(SignedChain):
+    """A chain of its own validators, users and small contracts."""
+
+    def __init__(
+        self,
+        validator_count: int = 4,
+        *,
+        is_contract_mode: bool = False,
+        has_permission: bool = False,
+        fork: Fork = Fork.CANCUN,
+        gas_limit: int = 10_000_000,
+        user_count: int = 4,
+        store: Store | None = None,
+        limits: PoolLimits | None = None,
+        clock: "FakeClock | None" = None,
+        **spec: object,
+    ) -> None:
+        keys = sorted((key_of(f"validator {n}") for n in range(validator_count)), key=address_of_key)
+        self.validators = tuple(address_of_key(key) for key in keys)
+        self.users = [User(f"user {n}") for n in range(user_count)]
+        permission = Permission(BOARD, 1) if has_permission else None
+        fields: dict[str, object] = {
+            "chain_id": CHAIN_ID,
+            "london_block": 0 if fork >= Fork.LONDON else None,
+            "shanghai_time": 0 if fork >= Fork.SHANGHAI else None,
+            "cancun_time": 0 if fork >= Fork.CANCUN else None,
+            "zero_base_fee": True,
+            "validator_contract": BOARD if is_contract_mode else None,
+            "permission": permission,
+        }
+        genesis = make_genesis(Spec(**(fields | spec)), self.validators, self.users, fork, gas_limit)  # type: ignore[arg-type]
+        super().__init__(genesis, keys, store or MemoryStore(), limits, clock)
 
 
 class FakeClock:
