@@ -11,7 +11,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -22,7 +22,7 @@ from benchmark.chain import Chain, Maker, by_turns
 from benchmark.progress import say
 from benchmark.rest import COMMAND, resident_mb
 from benchmark.run import Run
-from benchmark.trial import BLOCK_PERIOD_S, CHAIN_ID, Trial, free_ports, stop
+from benchmark.trial import BLOCK_PERIOD_S, CHAIN_ID, Trial, free_ports, heights, stop, wait_for
 
 from cocket.cli.processes import NodeProcess
 from cocket.node.config import Home, PeerSettings, RpcSettings, Settings, format_settings
@@ -33,9 +33,7 @@ BLOCKS = 5000
 QUICK_BLOCKS = 300
 NEWCOMER = "FR"
 SIZES = (3, 0, 5, 2, 4, 1, 6, 3)  # anchors a block, by turns; each stands for a batch of up to 65,536 certificates
-POLL_S = 0.2
 SAY_EVERY_S = 10.0
-DEADLINE_S = 600.0
 COMMAND_S = 120.0
 
 
@@ -206,24 +204,9 @@ def follow_to_level(nodes: Sequence[NodeProcess], newcomer: NodeProcess, started
     return seen
 
 
-def wait_for(holds: Callable[[], bool], what: str, nodes: Sequence[NodeProcess]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not holds():
-        for node in nodes:
-            if node.exit_code() is not None:
-                raise RuntimeError(f"{node.name} ended; its log ends with:\n{node.log_tail()}")
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {DEADLINE_S:.0f} s: {what}; {nodes[0].log_tail()}")
-        time.sleep(POLL_S)
-
-
 def wait_heights(nodes: list[NodeProcess], height: int) -> list[NodeProcess]:
     wait_for(lambda: min(heights(nodes)) >= height, f"block {height} at all", nodes)
     return nodes
-
-
-def heights(nodes: Sequence[NodeProcess]) -> list[int]:
-    return [node.height() or 0 for node in nodes]
 
 
 def block_of(node: NodeProcess, number: int) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark.progress import say
 from benchmark.run import Run
+from benchmark.trial import heights, wait_for
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "cocket"
 BLOCKS_AT_REST = 5
@@ -27,11 +28,7 @@ def node_at_rest(run: Run) -> dict[str, object]:
     """Return the largest of the four nodes' resident memory, a few empty blocks after their start."""
     with run.trial.running() as nodes:
         say("a network at rest")
-        deadline = time.monotonic() + 60
-        while min(node.height() or 0 for node in nodes) < BLOCKS_AT_REST:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the network makes no blocks; {nodes[0].log_tail()}")
-            time.sleep(0.5)
+        wait_for(lambda: min(heights(nodes)) >= BLOCKS_AT_REST, "the network makes blocks", nodes, deadline_s=60)
         return {"node_rss_mb": round(max(resident_mb(node.pid) for node in nodes), 1)}
 
 

@@ -4,7 +4,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ DEPTH = 16
 DAY_S = 86_400
 ACCREDIT_GAS = 400_000
 ANCHOR_GAS = 200_000
+POLL_S = 0.2
 
 
 class Chamber:
@@ -112,6 +113,23 @@ class Trial:
             for node in nodes:
                 node.wait_ready()
             yield nodes
+
+
+def heights(nodes: Sequence[NodeProcess]) -> list[int]:
+    """Return the height of each node's head, 0 where none answers."""
+    return [node.height() or 0 for node in nodes]
+
+
+def wait_for(holds: Callable[[], bool], what: str, nodes: Sequence[NodeProcess], deadline_s: float = 600.0) -> None:
+    """Poll until something holds; an error says what did not, or which of the nodes has ended."""
+    deadline = time.monotonic() + deadline_s
+    while not holds():
+        for node in nodes:
+            if node.exit_code() is not None:
+                raise RuntimeError(f"{node.name} ended; its log ends with:\n{node.log_tail()}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {deadline_s:.0f} s: {what}; {nodes[0].log_tail()}")
+        time.sleep(POLL_S)
 
 
 def stop(nodes: list[NodeProcess]) -> None:
