@@ -21,6 +21,7 @@ from cocket.attestation.sealing.hpke import PrivateKey, PublicKey, Suite, unwrap
 from cocket.attestation.sealing.shamir import SHARES_MAX
 
 SEED_BYTES = 32
+ACCESS_BYTES = 20
 RECOVERY = 0xFFFFFFFF
 """In place of an authority's number: the recovery key's seat."""
 VAULT = 0xFFFFFFFE
@@ -51,10 +52,12 @@ class Seat:
 class Custody:
     """How records of one batch are held: ``threshold`` of the ``custodians`` must answer, in no order.
 
-    A custodian's number is its place here, counted from 1.
+    A custodian's number is its place here, counted from 1. ``access`` is the address of the contract that decides about
+    reads of these records, whatever the ledger's directory names later: custodians ask that one.
     """
 
     genesis_hash: bytes
+    access: bytes
     batch: bytes
     threshold: int
     custodians: tuple[Seat, ...]
@@ -94,6 +97,7 @@ def seed_bytes(count: int) -> int:
 
 def draw(
     genesis_hash: bytes,
+    access: bytes,
     batch: bytes,
     threshold: int,
     custodians: Sequence[Holder],
@@ -109,26 +113,25 @@ def draw(
         raise AttestationError("found a custodian that is no authority's number")
     holders = [*custodians, Holder(RECOVERY, 0, recovery), Holder(VAULT, 0, vault)]
     drawn = draws_of(randomness, len(holders), SEED_BYTES)
+    context = _context(genesis_hash, access, batch, threshold, len(custodians))
     seats = [
         Seat(
             holder.authority,
             holder.keys_epoch,
             holder.key.suite,
-            wrap(holder.key, seed, _info(genesis_hash, batch, threshold, len(custodians), place, holder)),
+            wrap(holder.key, seed, _info(context, place, holder)),
         )
         for place, (holder, seed) in enumerate(zip(holders, drawn, strict=True))
     ]
-    custody = Custody(genesis_hash, batch, threshold, tuple(seats[:-2]), seats[-2], seats[-1])
+    custody = Custody(genesis_hash, access, batch, threshold, tuple(seats[:-2]), seats[-2], seats[-1])
     return custody, Seeds(drawn[:-2], drawn[-2], drawn[-1])
 
 
 def open_seat(custody: Custody, seat: Seat, key: PrivateKey) -> bytes:
     """Return the seed of a seat of this custody; InvalidFile when the key is not its holder's."""
     seats = (*custody.custodians, custody.recovery, custody.vault)
-    info = _info(
-        custody.genesis_hash, custody.batch, custody.threshold, len(custody.custodians), seats.index(seat), seat
-    )
-    return unwrap(key, seat.wrapped, info)
+    context = _context(custody.genesis_hash, custody.access, custody.batch, custody.threshold, len(custody.custodians))
+    return unwrap(key, seat.wrapped, _info(context, seats.index(seat), seat))
 
 
 def mask(seed: bytes, binding: Binding, group: int) -> bytes:
@@ -150,9 +153,15 @@ def masked(share: bytes, mask: bytes) -> bytes:
     return (int.from_bytes(share) ^ int.from_bytes(mask)).to_bytes(len(share))
 
 
-def _info(genesis_hash: bytes, batch: bytes, threshold: int, count: int, place: int, holder: Holder | Seat) -> bytes:
-    """Return to what a wrapped seed is bound, so that it opens as nothing else."""
-    if len(genesis_hash) != HASH_BYTES or len(batch) != HASH_BYTES:
-        raise AttestationError(f"expected a genesis hash and a batch root of {HASH_BYTES} bytes")
-    who = holder.authority.to_bytes(4) + holder.keys_epoch.to_bytes(4)
-    return WRAPPED_SEED + genesis_hash + batch + bytes((threshold, count, place)) + who
+def _context(genesis_hash: bytes, access: bytes, batch: bytes, threshold: int, count: int) -> bytes:
+    """Return what all seeds of a custody are bound to."""
+    if len(genesis_hash) != HASH_BYTES or len(batch) != HASH_BYTES or len(access) != ACCESS_BYTES:
+        raise AttestationError(
+            f"expected a genesis hash and a batch root of {HASH_BYTES} bytes and an address of {ACCESS_BYTES}"
+        )
+    return genesis_hash + access + batch + bytes((threshold, count))
+
+
+def _info(context: bytes, place: int, holder: Holder | Seat) -> bytes:
+    """Return to what one wrapped seed is bound, so that it opens as nothing else."""
+    return WRAPPED_SEED + context + bytes((place,)) + holder.authority.to_bytes(4) + holder.keys_epoch.to_bytes(4)

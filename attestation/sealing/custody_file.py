@@ -8,6 +8,7 @@ from cocket.attestation.finding import shown
 from cocket.attestation.members import Members, hexadecimal, read_json
 from cocket.attestation.merkle import CUSTODY, HASH_BYTES, keccak256
 from cocket.attestation.sealing.custody import (
+    ACCESS_BYTES,
     RECOVERY,
     SEED_BYTES,
     VAULT,
@@ -23,7 +24,7 @@ CUSTODY_BYTES_MAX = 1 << 16
 """Sixteen custodians and two more, with a wrap of 2,400 characters each."""
 KEYS_EPOCH_MAX = (1 << 32) - 1
 
-_NAMES = ("format", "genesis_hash", "batch", "threshold", "custodians", "recovery", "vault")
+_NAMES = ("format", "genesis_hash", "access", "batch", "threshold", "custodians", "recovery", "vault")
 
 
 def encode_custody(custody: Custody) -> bytes:
@@ -32,6 +33,7 @@ def encode_custody(custody: Custody) -> bytes:
         {
             "format": CUSTODY_FORMAT,
             "genesis_hash": hexadecimal(custody.genesis_hash),
+            "access": hexadecimal(custody.access),
             "batch": hexadecimal(custody.batch),
             "threshold": custody.threshold,
             "custodians": [
@@ -64,6 +66,7 @@ def decode_custody(data: bytes) -> Custody:
         raise InvalidFile("at /custodians: an authority is named twice; expected each once")
     return Custody(
         members.octets("genesis_hash", HASH_BYTES),
+        members.octets("access", ACCESS_BYTES),
         members.octets("batch", HASH_BYTES),
         threshold,
         custodians,

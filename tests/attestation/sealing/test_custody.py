@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from attestation.sealing.trial import GENESIS_HASH, KEYS, RECOVERY_KEY, VAULT_KEY, custody_of, random_of
+from attestation.sealing.trial import ACCESS, GENESIS_HASH, KEYS, RECOVERY_KEY, VAULT_KEY, custody_of, random_of
 
 from cocket.attestation.errors import AttestationError, InvalidFile
 from cocket.attestation.sealing.binding import Binding
@@ -31,6 +31,7 @@ def test_each_holder_opens_its_seat_and_no_other():
     [
         {"batch": b"x" * 32},
         {"genesis_hash": b"x" * 32},
+        {"access": b"x" * 20},
         {"threshold": 3},
         {"custodians": CUSTODY.custodians[:3]},
         {"custodians": (replace(CUSTODY.custodians[0], keys_epoch=4), *CUSTODY.custodians[1:])},
@@ -63,25 +64,26 @@ def test_other_thresholds_are_refused(threshold, count):
 
 def _draw(threshold, holders):
     randomness = random_of("any", seed_bytes(len(holders)))
-    return GENESIS_HASH, b"b" * 32, threshold, holders, RECOVERY_KEY.public, VAULT_KEY.public, randomness
+    return GENESIS_HASH, ACCESS, b"b" * 32, threshold, holders, RECOVERY_KEY.public, VAULT_KEY.public, randomness
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({3: [Holder(1, 0, KEYS[0].public)] * 2}, "twice"),
-        ({3: [Holder(VAULT, 0, KEYS[0].public)], 2: 1}, "no authority's number"),
+        ({4: [Holder(1, 0, KEYS[0].public)] * 2}, "twice"),
+        ({4: [Holder(VAULT, 0, KEYS[0].public)], 3: 1}, "no authority's number"),
         ({0: b"short"}, "genesis hash"),
-        ({1: b"short"}, "batch root"),
-        ({6: bytes(31)}, "31 random bytes"),
+        ({1: b"short"}, "address of 20"),
+        ({2: b"short"}, "batch root"),
+        ({7: bytes(31)}, "31 random bytes"),
     ],
 )
 def test_what_cannot_be_a_custody_is_refused(change, why):
     arguments = list(_draw(2, [Holder(number, 0, KEYS[0].public) for number in (1, 2)]))
     for at, value in change.items():
         arguments[at] = value
-    if 6 not in change:
-        arguments[6] = random_of("any", seed_bytes(len(arguments[3])))
+    if 7 not in change:
+        arguments[7] = random_of("any", seed_bytes(len(arguments[4])))
     with pytest.raises(AttestationError, match=why):
         draw(*arguments)
 
@@ -110,6 +112,7 @@ def test_a_custody_reads_back():
     assert decode_custody(data) == CUSTODY
     assert encode_custody(decode_custody(data)) == data
     assert custody_hash(CUSTODY) != custody_hash(replace(CUSTODY, threshold=3))
+    assert custody_hash(CUSTODY) != custody_hash(replace(CUSTODY, access=b"x" * 20))
     assert not any(seed.hex() in data.decode() for seed in (*SEEDS.custodians, SEEDS.recovery, SEEDS.vault))
 
 
@@ -126,6 +129,7 @@ def _set(node, place, value):
         (["threshold"], 1, "threshold of 1 with 4"),
         (["threshold"], "2", "expected an integer"),
         (["batch"], "0x00", "64 hexadecimal digits"),
+        (["access"], "0x" + "00" * 32, "40 hexadecimal digits"),
         (["custodians"], [], "threshold of 2 with 0"),
         (["custodians", 1, "authority"], 1, "named twice"),
         (["custodians", 0, "authority"], VAULT, "integer below"),

@@ -11,6 +11,7 @@ from cocket.attestation.sealing.custody import Custody, Holder, Seeds, draw, see
 from cocket.attestation.sealing.hpke import PrivateKey, Suite
 
 GENESIS_HASH = b"g" * 32
+ACCESS = b"a" * 20
 CHAIN_ID = 4711
 
 
@@ -43,4 +44,4 @@ def custody_of(
     """Return a custody with the authorities number 1 to ``count``, of which each has the key of its number."""
     holders = [Holder(number, 3, KEYS[number - 1].public) for number in range(1, count + 1)]
     randomness = random_of(label, seed_bytes(count))
-    return draw(GENESIS_HASH, batch, threshold, holders, RECOVERY_KEY.public, VAULT_KEY.public, randomness)
+    return draw(GENESIS_HASH, ACCESS, batch, threshold, holders, RECOVERY_KEY.public, VAULT_KEY.public, randomness)
