@@ -276,10 +276,15 @@ def subject(proposal: "Proposal") -> str:
 
 def record_sentences(keys: "Keys") -> list[str]:
     """Return what a keys record holds, for who is to vote on it."""
+    from cocket.attestation.sealing.hpke import Suite
+
     lines = [f"  admin      0x{keys.admin.hex()}", f"  validator  0x{keys.validator.hex()}"]
     for node in keys.nodes:
         first, last = node.node_id[:NODE_ID_SHOWN].hex(), node.node_id[-NODE_ID_SHOWN:].hex()
         lines.append(f"  node       {first}...{last} at {node.endpoint}")
+    key, suites = keys.encryption_key, {suite.value: suite.name for suite in Suite}
+    suite = suites.get(keys.encryption_suite, f"suite {keys.encryption_suite:#06x}, which nobody can seal to")
+    lines.append(f"  custodian  {key[:NODE_ID_SHOWN].hex()}...{key[-NODE_ID_SHOWN:].hex()} of {suite}")
     return lines
 
 
@@ -301,8 +306,8 @@ def keys_of(record: "Record") -> "tuple[str, Keys]":
         admin=founder.admin,
         validator=founder.validator,
         seal_certificate=founder.seal_certificate_hash,
-        encryption_suite=founder.encryption_suite,
-        encryption_key=founder.encryption_key,
+        encryption_suite=founder.encryption_key.suite,
+        encryption_key=founder.encryption_key.encoded,
         nodes=(node,),
     )
 

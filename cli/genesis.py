@@ -99,6 +99,13 @@ def parameters(
 @click.option("--country", required=True, help="ISO 3166 alpha-2 code of the authority.")
 @click.option("--endpoint", required=True, help="host:port where the others reach the node.")
 @PARAMETERS
+@click.option(
+    "--encryption-key",
+    "encryption_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="File with the public key of the custodian, made on its own machine; default: a key in HOME/custodian.",
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
 @PASSPHRASE
 @json_option
@@ -107,25 +114,36 @@ def record(
     country: str,
     endpoint: str,
     parameters_file: Path,
+    encryption_file: Path | None,
     out: Path,
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Make this authority's keys (where missing) and its signed record."""
+    """Make this authority's keys (where missing) and its signed record.
+
+    The custodian's key opens what others seal to this authority. It is best made where the custodian runs (`cocket
+    keys new custodian --encryption`), and its public key brought here.
+    """
     from cocket.genesis import ceremony
     from cocket.genesis.record import encode_record
     from cocket.node.config import Home
+    from cocket.node.encryption_key import load_public_key
     from cocket.node.keystore import write_whole
 
     refuse_to_overwrite(out)
     agreed = read_parameters(parameters_file)
-    keys = ceremony.open_keys(Home(home), ask_passphrase(passphrase_file, confirm=True))
-    made = ceremony.record(keys, agreed, country, endpoint)
+    passphrase = ask_passphrase(passphrase_file, confirm=True)
+    keys = ceremony.open_keys(Home(home), passphrase)
+    custodian = load_public_key(encryption_file) if encryption_file else ceremony.custodian_key(Home(home), passphrase)
+    made = ceremony.record(keys, custodian, agreed, country, endpoint)
     write_whole(out, encode_record(made), SHARED)
     show(
         as_json,
         {"file": str(out), "country": country, "admin": made.body.admin, "validator": made.body.validator},
-        [f"{out}: send this file to all; the keys stay in {home / 'keys'}"],
+        [
+            f"{out}: send this file to all; the keys stay in {home / 'keys'}",
+            *([] if encryption_file else [f"{Home(home).encryption_key}: bring it to the custodian's machine"]),
+        ],
     )
 
 

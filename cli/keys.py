@@ -1,5 +1,6 @@
 """``cocket keys``: encrypted key files (Web3 Secret Storage)."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ PASSPHRASE = click.option(
     envvar="COCKET_PASSPHRASE_FILE",
     help="File (mode 0600) whose first line is the passphrase; asked for when absent.",
 )
+PUBLIC_SUFFIX = ".public.json"
 
 
 @click.group()
@@ -28,16 +30,31 @@ def keys() -> None:
     """Make, list, import and export encrypted keys."""
 
 
-@keys.command(epilog="Example: cocket keys new chamber --passphrase-file ~/.cocket-passphrase")
+@keys.command(
+    epilog="Example: cocket keys new chamber --passphrase-file ~/.cocket-passphrase; cocket keys new vault --encryption"
+)
 @click.argument("name")
+@click.option("--encryption", is_flag=True, help="A key that others seal to: a custodian's or a vault's.")
 @FOLDER
 @PASSPHRASE
 @json_option
-def new(name: str, folder: Path, passphrase_file: Path | None, as_json: bool) -> None:
-    """Make a key NAME and print its address."""
+def new(name: str, encryption: bool, folder: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Make a key NAME and print its address.
+
+    With --encryption: a key of ML-KEM-768 with X25519. Its public key is in NAME.public.json, to be given to others.
+    """
     from cocket.node.keystore import key_address, new_key, save_key
 
     path = key_path(folder, name)
+    if encryption:
+        public = path.with_suffix(PUBLIC_SUFFIX)
+        make_encryption_key(path, public, passphrase_file)
+        show(
+            as_json,
+            {"name": name, "file": str(path), "public_key_file": str(public)},
+            [f"key in {path}; give {public} to who seals for it"],
+        )
+        return
     save_key(path, new_key(), ask_passphrase(passphrase_file, confirm=True))
     address = "0x" + key_address(path).hex()
     show(as_json, {"name": name, "address": address, "file": str(path)}, [f"{address} in {path}"])
@@ -47,7 +64,8 @@ def new(name: str, folder: Path, passphrase_file: Path | None, as_json: bool) ->
 @FOLDER
 @json_option
 def list_keys(folder: Path, as_json: bool) -> None:
-    """List the keys of a folder with their addresses; nothing is opened."""
+    """List the keys of a folder with their addresses, or that they are encryption keys; nothing is opened."""
+    from cocket.node.encryption_key import load_public_key
     from cocket.node.errors import NodeFault
     from cocket.node.keystore import key_address
 
@@ -55,11 +73,15 @@ def list_keys(folder: Path, as_json: bool) -> None:
         raise CommandError(f"{folder}: no such folder", Exit.NOT_FOUND)
     found: list[dict[str, object]] = []
     for path in sorted(folder.glob("*.json")):
-        try:
-            found.append({"name": path.stem, "address": "0x" + key_address(path).hex()})
-        except NodeFault:
+        if path.name.endswith(PUBLIC_SUFFIX):
             continue
-    show(as_json, {"keys": found}, [f"{key['address']}  {key['name']}" for key in found] or [f"no keys in {folder}"])
+        with suppress(NodeFault):
+            found.append({"name": path.stem, "address": "0x" + key_address(path).hex()})
+            continue
+        with suppress(NodeFault):
+            found.append({"name": path.stem, "encryption": load_public_key(path).suite.name})
+    lines = [f"{key.get('address') or key['encryption']:42}  {key['name']}" for key in found]
+    show(as_json, {"keys": found}, lines or [f"no keys in {folder}"])
 
 
 @keys.command("import", epilog="Example: cocket keys import chamber --from-file raw-key.hex")
@@ -116,6 +138,18 @@ def export(name: str, to_file: Path, folder: Path, passphrase_file: Path | None,
         {"name": name, "file": str(to_file)},
         [f"unencrypted private key in {to_file} (mode 0600): guard or remove it"],
     )
+
+
+def make_encryption_key(path: Path, public: Path, passphrase_file: Path | None) -> None:
+    """Make a key file and the file of its public key."""
+    from cocket.node.encryption_key import encode_public_key, new_encryption_key, save_encryption_key
+    from cocket.node.keystore import write_whole
+
+    if public.exists():
+        raise CommandError(f"{public} exists; choose another name", Exit.REFUSED)
+    key = new_encryption_key()
+    save_encryption_key(path, key, ask_passphrase(passphrase_file, confirm=True))
+    write_whole(public, encode_public_key(key.public), 0o644)
 
 
 def key_path(folder: Path, name: str) -> Path:

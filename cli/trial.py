@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from cocket.attestation.sealing.hpke import PublicKey
 from cocket.genesis import ceremony
 from cocket.genesis.confirmation import encode_confirmation
 from cocket.genesis.founding import contract_code_hashes, gather
@@ -68,15 +69,25 @@ def _found(
     parameters.validate()
     homes = {country: Home(folder / country) for country in countries}
 
+    def passphrase_in(folder: Path) -> str:
+        write_whole(folder / "passphrase", secrets.token_hex(16).encode() + b"\n")
+        return read_passphrase(folder / "passphrase")
+
     def open_keys(country: str) -> ceremony.AuthorityKeys:
-        passphrase = homes[country].path / "passphrase"
-        write_whole(passphrase, secrets.token_hex(16).encode() + b"\n")
-        return ceremony.open_keys(homes[country], read_passphrase(passphrase))
+        return ceremony.open_keys(homes[country], passphrase_in(homes[country].path))
+
+    def custodian_key(country: str) -> PublicKey:
+        home = homes[country]
+        return ceremony.custodian_key(home, passphrase_in(home.encryption_key.parent))
 
     with ThreadPoolExecutor() as threads:  # scrypt works outside the interpreter's lock
         keys = dict(zip(countries, threads.map(open_keys, countries), strict=True))
+        custodians = dict(zip(countries, threads.map(custodian_key, countries), strict=True))
     endpoints = {country: f"{LOOPBACK}:{peer_port + index}" for index, country in enumerate(countries)}
-    records = [ceremony.record(keys[country], parameters, country, endpoints[country]) for country in countries]
+    records = [
+        ceremony.record(keys[country], custodians[country], parameters, country, endpoints[country])
+        for country in countries
+    ]
     founded = gather(parameters, records)
     (folder / "founding").mkdir()
     write_whole(folder / "founding" / "parameters.json", encode_parameters(parameters), 0o644)

@@ -2,36 +2,38 @@
 
 Separate machines share only the parameters, the records and genesis.json. ``cocket network create`` calls these same
 functions for all authorities on one machine.
+
+The encryption key is its custodian's, not the node's: it lies in a folder and under a passphrase of its own, and of it
+the founding reads the public key alone.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 from coincurve import PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from cocket.attestation.sealing.hpke import PublicKey
 from cocket.genesis.confirmation import Confirmation, make_confirmation
 from cocket.genesis.errors import CeremonyRefused
 from cocket.genesis.founding import Founded, gather
 from cocket.genesis.parameters import Parameters
 from cocket.genesis.record import Founder, Record, make_record
 from cocket.node.config import Home, Settings, format_settings
+from cocket.node.encryption_key import load_public_key, new_encryption_key, save_encryption_key
 from cocket.node.keystore import load_key, new_key, save_key, write_whole
 from cocket.node.signer import KeySigner
 
-KEY_NAMES = ("admin", "validator", "node", "encryption")
+KEY_NAMES = ("admin", "validator", "node")
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorityKeys:
-    """The four private keys of an authority, 32 bytes each."""
+    """The three private keys of an authority and its node, 32 bytes each."""
 
     admin: bytes
     validator: bytes
     node: bytes
-    encryption: bytes
 
     def __repr__(self) -> str:
         return "AuthorityKeys(...)"
@@ -45,12 +47,19 @@ def open_keys(home: Home, passphrase: str) -> AuthorityKeys:
         if path.exists():
             keys[name] = load_key(path, passphrase)
         else:
-            keys[name] = secrets.token_bytes(32) if name == "encryption" else new_key()
+            keys[name] = new_key()
             save_key(path, keys[name], passphrase)
     return AuthorityKeys(**keys)
 
 
-def record(keys: AuthorityKeys, parameters: Parameters, country: str, endpoint: str) -> Record:
+def custodian_key(home: Home, passphrase: str) -> PublicKey:
+    """Return the public key in the home's folder ``custodian``, making the key under this passphrase if need be."""
+    if not home.encryption_key.exists():
+        save_encryption_key(home.encryption_key, new_encryption_key(), passphrase)
+    return load_public_key(home.encryption_key)
+
+
+def record(keys: AuthorityKeys, custodian: PublicKey, parameters: Parameters, country: str, endpoint: str) -> Record:
     """Return an authority's signed record; ``endpoint`` is host:port of its node."""
     return make_record(
         parameters,
@@ -59,7 +68,7 @@ def record(keys: AuthorityKeys, parameters: Parameters, country: str, endpoint: 
         validator=KeySigner(keys.validator),
         node_key=keys.node,
         endpoint=endpoint,
-        encryption_key=X25519PrivateKey.from_private_bytes(keys.encryption).public_key().public_bytes_raw(),
+        encryption_key=custodian,
     )
 
 

@@ -25,6 +25,8 @@ from cocket.node.chain.vm import BlockContext, run_constructor
 CONTRACT_NAMES = ("Directory", "Consortium", "Participants", "Certificates")
 MIX_HASH = "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365"  # what QBFT headers carry
 SPACING_BLOCKS = 10  # the validator set changes by at most one in so many blocks; a vote can change it
+FOUNDING_GAS = 1 << 40
+"""No block holds the constructors: what a founding writes grows with its authorities, 1,400,000 gas for each."""
 PROPOSAL_PERIOD_S = 30 * 86400
 
 
@@ -84,7 +86,7 @@ def _validate_founders(parameters: Parameters, founders: tuple[Founder, ...]) ->
             ("validator address", founder.validator),
             ("node id", founder.node_id),
             ("endpoint", founder.endpoint),
-            ("encryption key", founder.encryption_key),
+            ("encryption key", founder.encryption_key.encoded),
         ]
         for name, value in named:
             if value in seen:
@@ -104,7 +106,7 @@ def _allocate(parameters: Parameters, founders: tuple[Founder, ...]) -> dict[str
         number=0,
         timestamp=parameters.timestamp,
         coinbase=bytes(20),
-        gas_limit=parameters.gas_limit,
+        gas_limit=FOUNDING_GAS,
         base_fee=0,
         fork=Fork.LONDON,  # what the contracts are compiled for
         chain_id=parameters.chain_id,
@@ -133,8 +135,8 @@ def _keys(founder: Founder) -> Keys:
         admin=founder.admin,
         validator=founder.validator,
         seal_certificate=founder.seal_certificate_hash,
-        encryption_suite=founder.encryption_suite,
-        encryption_key=founder.encryption_key,
+        encryption_suite=founder.encryption_key.suite,
+        encryption_key=founder.encryption_key.encoded,
         nodes=(Node(node_id=founder.node_id, endpoint=founder.endpoint),),
     )
 

@@ -9,14 +9,14 @@ from typing import Protocol
 import msgspec
 from coincurve import PrivateKey, PublicKey
 
+from cocket.attestation.errors import InvalidFile
+from cocket.attestation.sealing import hpke
 from cocket.genesis.canonical import decode_strict, digest_of, encode_canonical, parse_hex
 from cocket.genesis.errors import InvalidRecord
 from cocket.genesis.parameters import Parameters
 from cocket.node.chain.hashing import keccak256
 
 ENDPOINT_BYTES_MAX = 64  # the bound in Consortium
-X25519_KEY_BYTES = 32
-HPKE_X25519 = 0x0020  # DHKEM(X25519, HKDF-SHA256), RFC 9180 section 7.1
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -44,15 +44,14 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 @dataclass(frozen=True, slots=True)
 class Founder:
-    """A record's contents as bytes: addresses of 20, node id of 64, X25519 key of 32, certificate hash of 32."""
+    """A record's contents: addresses of 20 bytes, node id of 64, certificate hash of 32, encryption key decoded."""
 
     country: str
     admin: bytes
     validator: bytes
     node_id: bytes
     endpoint: str
-    encryption_suite: int
-    encryption_key: bytes
+    encryption_key: hpke.PublicKey
     seal_certificate_hash: bytes
 
 
@@ -75,12 +74,12 @@ def make_record(
     validator: DigestSigner,
     node_key: bytes,
     endpoint: str,
-    encryption_key: bytes,
+    encryption_key: hpke.PublicKey,
     seal_certificate_hash: bytes = bytes(32),
 ) -> Record:
     """Return the signed record of one authority.
 
-    ``node_key`` is the RLPx private key (32 bytes), ``encryption_key`` the public X25519 key.
+    ``node_key`` is the RLPx private key (32 bytes), ``encryption_key`` what others seal to for its custodian.
 
     :raises InvalidRecord: the country does not take part, or a part is malformed.
     """
@@ -91,8 +90,8 @@ def make_record(
         validator=_hex(validator.address),
         node_id=_hex(node.public_key.format(compressed=False)[1:]),
         endpoint=endpoint,
-        encryption_suite=HPKE_X25519,
-        encryption_key=_hex(encryption_key),
+        encryption_suite=encryption_key.suite.value,
+        encryption_key=_hex(encryption_key.encoded),
         seal_certificate_hash=_hex(seal_certificate_hash),
         parameters=_hex(parameters.digest()),
     )
@@ -130,10 +129,6 @@ def verify_signatures(record: Record) -> Founder:
     """
     body = record.body
     what = _name_of(body)
-    if body.encryption_suite != HPKE_X25519:
-        raise InvalidRecord(
-            f"{what}: encryption suite {body.encryption_suite:#x} is not known; expected {HPKE_X25519:#x}"
-        )
     _validate_endpoint(body.endpoint, what)
     founder = Founder(
         country=body.country,
@@ -141,8 +136,7 @@ def verify_signatures(record: Record) -> Founder:
         validator=parse_hex(body.validator, 20, f"{what}: validator"),
         node_id=parse_hex(body.node_id, 64, f"{what}: nodeId"),
         endpoint=body.endpoint,
-        encryption_suite=body.encryption_suite,
-        encryption_key=parse_hex(body.encryption_key, X25519_KEY_BYTES, f"{what}: encryptionKey"),
+        encryption_key=_encryption_key(body, what),
         seal_certificate_hash=parse_hex(body.seal_certificate_hash, 32, f"{what}: sealCertificateHash"),
     )
     digest = _digest(body)
@@ -181,6 +175,18 @@ def decode_record(data: bytes, what: str = "record") -> Record:
     :raises InvalidRecord: malformed.
     """
     return decode_strict(data, Record, what)
+
+
+def _encryption_key(body: Body, what: str) -> hpke.PublicKey:
+    suite = next((suite for suite in hpke.Suite if suite == body.encryption_suite), None)
+    if suite is None:
+        known = ", ".join(f"{each:#06x} ({each.name})" for each in hpke.Suite)
+        raise InvalidRecord(f"{what}: encryptionSuite {body.encryption_suite:#06x}; expected one of {known}")
+    encoded = parse_hex(body.encryption_key, hpke.PUBLIC_KEY_BYTES[suite], f"{what}: encryptionKey")
+    try:
+        return hpke.decode_public_key(suite, encoded)
+    except InvalidFile as error:
+        raise InvalidRecord(f"{what}: encryptionKey: {error}") from None
 
 
 def _validate_endpoint(endpoint: str, what: str) -> None:

@@ -7,6 +7,7 @@
       node.toml           this node's settings; every key has a safe default
       keys/*.json         encrypted Web3 Secret Storage, mode 0600
       passphrase          opens the keys (mode 0600); another place by ``keys.passphrase_file``
+      custodian/          encryption.json and its own passphrase: a custodian's, put here by the founding only
       data/               the database, the signing journal and the lock
 
 It never reads keys and never opens the database.
@@ -85,6 +86,11 @@ class Home:
     def config(self) -> Path:
         """This node's ``node.toml``."""
         return self.path / "node.toml"
+
+    @property
+    def encryption_key(self) -> Path:
+        """The key of the authority's custodian where the founding makes it; no node reads it."""
+        return self.path / "custodian" / "encryption.json"
 
     @property
     def data(self) -> Path:

@@ -46,14 +46,25 @@ def save_key(path: Path, key: bytes, passphrase: str, *, replace: bool = False) 
 
 
 def load_key(path: Path, passphrase: str) -> bytes:
-    """Decrypt a key file into its 32 bytes.
+    """Decrypt the file of a key that signs into its 32 bytes.
 
-    :raises NodeFault: the file is missing or no version 3 key file.
+    :raises NodeFault: the file is missing, no version 3 key file, or an encryption key's.
+    :raises Refused: the passphrase does not open it.
+    """
+    document = read_key_file(path)
+    if "suite" in document:
+        raise NodeFault(f"{path}: an encryption key, which signs nothing; name the file of a key that signs")
+    return decrypt_key_file(path, document, passphrase)
+
+
+def decrypt_key_file(path: Path, document: Mapping[str, object], passphrase: str) -> bytes:
+    """Decrypt what was read from a key file.
+
+    :raises NodeFault: it is no version 3 key file.
     :raises Refused: the passphrase does not open it.
     """
     from eth_account import Account
 
-    document = read_key_file(path)
     try:
         return bytes(Account.decrypt(dict(document), passphrase))
     except ValueError as error:
@@ -76,8 +87,19 @@ def key_address(path: Path) -> bytes:
     return raw
 
 
-def read_key_file(path: Path) -> Mapping[str, object]:
+def read_key_file(path: Path) -> dict[str, object]:
     """Read a key file's JSON object."""
+    document = read_object(path)
+    if document.get("version") != 3:
+        raise NodeFault(f"{path}: not a Web3 Secret Storage key file of version 3")
+    return document
+
+
+def read_object(path: Path) -> dict[str, object]:
+    """Read the JSON object in a file of a key.
+
+    :raises NodeFault: it is missing, too large, or holds none.
+    """
     try:
         if path.stat().st_size > KEY_FILE_BYTES_MAX:
             raise NodeFault(f"{path}: larger than {KEY_FILE_BYTES_MAX} bytes, so not a key file")
@@ -88,7 +110,7 @@ def read_key_file(path: Path) -> Mapping[str, object]:
         raise NodeFault(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise NodeFault(f"{path}: not a Web3 Secret Storage key file (it is not JSON)") from None
-    if not isinstance(document, dict) or document.get("version") != 3:
+    if not isinstance(document, dict):
         raise NodeFault(f"{path}: not a Web3 Secret Storage key file of version 3")
     return document
 

@@ -13,7 +13,18 @@ LEAVES = ("attestation", "contracts", "network")
 # Which of our packages a package may import; the longest matching name rules.
 MAY_IMPORT = {
     "cli": ("attestation", "contracts", "genesis", "network", "node", "cli"),
-    "genesis": ("contracts", "genesis", "node.chain", "node.config", "node.errors", "node.keystore", "node.signer"),
+    "genesis": (
+        "contracts",
+        "genesis",
+        "attestation.errors",
+        "attestation.sealing.hpke",
+        "node.chain",
+        "node.config",
+        "node.encryption_key",
+        "node.errors",
+        "node.keystore",
+        "node.signer",
+    ),
     "node": ("node", "network", "contracts", "attestation"),
     "node.consensus": (
         "node.consensus",

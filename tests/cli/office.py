@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from command import done
 from eth_account import Account
-from founding.founders import PASSPHRASE, make_home, make_parameters
+from founding.founders import PASSPHRASE, custodian_of, make_home, make_parameters
 from single_node import SingleChain, served
 
 from cocket.attestation.examples import example_documents
@@ -124,7 +124,10 @@ def open_office(folder: Path) -> Iterator[Office]:
     keys = {country: ceremony.open_keys(home, PASSPHRASE) for country, home in homes.items()}
     parameters = make_parameters(*COUNTRIES)
     records = [
-        ceremony.record(keys[country], parameters, country, f"{country.lower()}.example:30303") for country in COUNTRIES
+        ceremony.record(
+            keys[country], custodian_of(homes[country]), parameters, country, f"{country.lower()}.example:30303"
+        )
+        for country in COUNTRIES
     ]
     founded = gather(parameters, records)
     chain = FoundedChain(founded.genesis_json, [keys[country].validator for country in COUNTRIES])

@@ -8,6 +8,8 @@ import pytest
 from command import cocket, done, refused
 from eth_account import Account
 
+from cocket.node.encryption_key import load_encryption_key, load_public_key
+
 KEY = bytes(range(1, 33))
 PASSPHRASE = "a passphrase of the tests"
 ADDRESS = str(Account.from_key(KEY).address).lower()
@@ -39,6 +41,24 @@ def write_key(path: Path) -> None:
 
 def at(folder: Path, passphrase: Path) -> tuple[object, ...]:
     return ("--folder", folder, "--passphrase-file", passphrase)
+
+
+def test_a_new_encryption_key_has_its_public_key_beside_it(tmp_path: Path, passphrase: Path) -> None:
+    folder = tmp_path / "keys"
+    answer = done("keys", "new", "vault", "--encryption", *at(folder, passphrase))
+    path, public = folder / "vault.json", folder / "vault.public.json"
+    assert (answer["file"], answer["public_key_file"]) == (str(path), str(public))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load_encryption_key(path, PASSPHRASE).public == load_public_key(public)
+    assert done("keys", "list", "--folder", folder)["keys"] == [{"name": "vault", "encryption": "HYBRID"}]
+    assert "HYBRID" in cocket("keys", "list", "--folder", folder).out
+    assert str(public) in refused(3, "keys", "new", "vault", "--encryption", *at(folder, passphrase))
+    public.unlink()
+    assert str(path) in refused(3, "keys", "new", "vault", "--encryption", *at(folder, passphrase))
+    assert not public.exists()
+    assert "signs nothing" in refused(
+        1, "keys", "export", "vault", "--to-file", tmp_path / "raw.hex", *at(folder, passphrase)
+    )
 
 
 def test_a_new_key_is_encrypted_and_its_owner_s_alone(tmp_path: Path, passphrase: Path) -> None:

@@ -26,8 +26,10 @@ def test_a_home_is_ready_and_guarded(tmp_path: Path) -> None:
     assert genesis.spec.block_period_s == 1
     assert (home.settings().rpc.port, home.settings().peers.port) == (9100, 9200)
     assert (folder / "NL" / "passphrase").stat().st_mode & 0o777 == 0o600
-    for name in ("admin", "validator", "node", "encryption"):
-        path = folder / "NL" / "keys" / f"{name}.json"
+    passphrases = {(folder / "NL" / name / "passphrase").read_text() for name in (".", "custodian")}
+    assert len(passphrases) == 2
+    for name in ("keys/admin", "keys/validator", "keys/node", "custodian/encryption"):
+        path = folder / "NL" / f"{name}.json"
         assert path.stat().st_mode & 0o777 == 0o600
         assert json.loads(path.read_text())["crypto"]["kdf"] == "scrypt"
     confirmed = decode_confirmation((folder / "founding" / "NL.confirmation.json").read_bytes())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from command import cocket, done, refused
-from founding.founders import PASSPHRASE, make_home, make_parameters
+from founding.founders import PASSPHRASE, custodian_of, make_home, make_parameters
 from office import END_DAY, FIRST_DAY, Office
 
 from cocket.cli.authority import keys_of
@@ -118,8 +118,9 @@ def test_a_parameter_changes_by_more_than_half(office: Office) -> None:
 
 
 def test_voters_see_what_would_be_recorded(office: Office, tmp_path: Path) -> None:
-    keys = ceremony.open_keys(make_home(tmp_path, "FR"), PASSPHRASE)
-    record = ceremony.record(keys, make_parameters("FR"), "FR", "fr.example:30303")
+    home = make_home(tmp_path, "FR")
+    keys = ceremony.open_keys(home, PASSPHRASE)
+    record = ceremony.record(keys, custodian_of(home), make_parameters("FR"), "FR", "fr.example:30303")
     file = tmp_path / "FR.record.json"
     file.write_bytes(encode_record(record))
     admission = done("authority", "propose", "admit", file, *office.home("KE"))["proposal"]
@@ -140,10 +141,11 @@ def test_voters_see_what_would_be_recorded(office: Office, tmp_path: Path) -> No
         f"  admin      0x{recorded.admin.hex()}",
         f"  validator  0x{recorded.validator.hex()}",
         f"  node       {node_id[:16]}...{node_id[-16:]} at fr.example:30303",
+        f"  custodian  {recorded.encryption_key.hex()[:16]}...{recorded.encryption_key.hex()[-16:]} of HYBRID",
     ]
     lines = cocket("authority", "proposals", *node(office)).out.splitlines()
     at = lines.index(wanted[0])
-    assert lines[at : at + 4] == wanted
+    assert lines[at : at + 5] == wanted
     # New keys of a member are shown with whose they would be; what was decided is no longer announced.
     admin = ceremony.open_keys(office.homes["NL"], PASSPHRASE).admin
     office.client.send(admin, consortium.ADDRESS, consortium.propose_keys(authority=3, keys=recorded))

@@ -19,11 +19,19 @@ from contract_ledger import (
     keys_of,
     last_event,
 )
+from founding.founders import make_parameters
 
 from cocket.contracts import consortium, directory, events, participants
 from cocket.contracts.abi import interface
 from cocket.contracts.artifact import load_artifact
-from cocket.contracts.consortium import Parameter, ProposalKind, ProposalStatus, Status
+from cocket.contracts.consortium import (
+    ENCRYPTION_KEY_BYTES_MAX,
+    NODES_MAX,
+    Parameter,
+    ProposalKind,
+    ProposalStatus,
+    Status,
+)
 from cocket.contracts.errors import ContractRefusal
 from cocket.contracts.history import latest_slot
 from cocket.contracts.participants import Role
@@ -227,6 +235,16 @@ def test_keys_records_are_refused_when_parts_are_missing(ledger, encryption_key,
     record = (address("a"), address("b"), bytes(32), 1, encryption_key, nodes)
     with refused(f"consortium: {reason}"):
         ledger.consortium(NL, interface("Consortium").call("proposeAdmission", b"FR", record))
+
+
+def test_keys_records_with_the_longest_keys_fit_in_a_transaction(ledger):
+    most = make_parameters("FR").per_transaction_gas_limit
+    keys = keys_of("FR", node_count=NODES_MAX, encryption_key=b"\xff" * ENCRYPTION_KEY_BYTES_MAX)
+    for data in (
+        consortium.propose_admission(country="FR", keys=keys),
+        consortium.propose_keys(authority=4, keys=keys),
+    ):
+        assert ledger.copy().consortium(NL, data).gas < most // 3
 
 
 @pytest.mark.parametrize("letter", [0x00, 0x09, 0x1B, 0x20, 0x21, 0x7E, 0x7F, 0x80, 0xFF])

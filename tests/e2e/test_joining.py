@@ -13,7 +13,7 @@ import pytest
 from cli.command import done
 from e2e.past import give_past
 from e2e.trial import CHAIN_ID, Trial, free_ports, memory_mb, save_passphrase, wait_until
-from founding.founders import PASSPHRASE, make_home
+from founding.founders import PASSPHRASE, custodian_of, make_home
 
 from cocket.cli.client import address_of
 from cocket.cli.processes import NodeProcess, stop_all
@@ -105,7 +105,8 @@ def make_newcomer(trial: Trial, folder: Path, country: str) -> tuple[NodeProcess
     )
     keys = ceremony.open_keys(home, PASSPHRASE)
     record = folder / f"{country}.record.json"
-    record.write_bytes(encode_record(ceremony.record(keys, parameters, country, f"127.0.0.1:{port + 1}")))
+    made = ceremony.record(keys, custodian_of(home), parameters, country, f"127.0.0.1:{port + 1}")
+    record.write_bytes(encode_record(made))
     shutil.copyfile(trial.homes["BR"].genesis, home.genesis)
     settings = Settings(name=country, rpc=RpcSettings(port=port), peers=PeerSettings(port=port + 1))
     home.config.write_text(format_settings(settings))

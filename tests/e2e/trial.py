@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coincurve import PrivateKey
 from e2e.hosts import HostedNode, Hosts
-from founding.founders import PASSPHRASE, make_home
+from founding.founders import PASSPHRASE, custodian_of, make_home
 
 from cocket.cli.client import address_of
 from cocket.cli.ports import free_port_block
@@ -77,6 +77,7 @@ class Trial:
         records = [
             ceremony.record(
                 self.keys[country],
+                custodian_of(self.homes[country]),
                 parameters,
                 country,
                 f"{self.hosts.address(self.index[country])}:{self.peer_ports[country]}",

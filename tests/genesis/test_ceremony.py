@@ -1,23 +1,26 @@
 """The founding, done in four folders that share only the records."""
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
 import pytest
 from founding.founders import PASSPHRASE, make_home, make_parameters
 
+from cocket.attestation.sealing.hpke import PrivateKey, PublicKey, Suite
 from cocket.contracts import consortium, directory
 from cocket.genesis import ceremony
 from cocket.genesis.confirmation import Confirmation, make_confirmation, verify_confirmation
 from cocket.genesis.errors import CeremonyRefused, InvalidRecord
 from cocket.genesis.founding import Founded, gather
 from cocket.genesis.parameters import Parameters, decode_parameters, encode_parameters
-from cocket.genesis.record import Record, decode_record, encode_record, verify_record
+from cocket.genesis.record import Record, decode_record, encode_record, make_record, verify_record
 from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.spec import Fork, configuration_hash, parse_genesis
 from cocket.node.chain.state import TrieReader, genesis_state
 from cocket.node.chain.vm import BlockContext, CallRequest, call
 from cocket.node.config import Home
+from cocket.node.encryption_key import new_encryption_key
 from cocket.node.signer import KeySigner
 
 COUNTRIES = ("BR", "KE", "NL", "SG")
@@ -40,9 +43,17 @@ def parameters() -> Parameters:
 
 
 @pytest.fixture(scope="module")
-def records(keys: dict[str, ceremony.AuthorityKeys], parameters: Parameters) -> list[Record]:
+def custodians(homes: dict[str, Home]) -> dict[str, PublicKey]:
+    return {country: ceremony.custodian_key(home, PASSPHRASE) for country, home in homes.items()}
+
+
+@pytest.fixture(scope="module")
+def records(
+    keys: dict[str, ceremony.AuthorityKeys], custodians: dict[str, PublicKey], parameters: Parameters
+) -> list[Record]:
     return [
-        ceremony.record(keys[country], parameters, country, f"{country.lower()}.example:30303") for country in COUNTRIES
+        ceremony.record(keys[country], custodians[country], parameters, country, f"{country.lower()}.example:30303")
+        for country in COUNTRIES
     ]
 
 
@@ -70,6 +81,27 @@ def test_four_folders_that_share_only_the_records_found_one_genesis(
         assert home.genesis.stat().st_mode & 0o777 == 0o600
     assert len(genesis_files) == 1
     assert [verify_confirmation(c, own.genesis.hash, own.founders).country for c in confirmations] == list(COUNTRIES)
+
+
+def test_many_authorities_found_one_network() -> None:
+    """More than the constructors' gas would allow in a block."""
+    countries = tuple(first + second for first in "AB" for second in "ABCDEFGHIJKLMNOPQRST")
+    parameters = make_parameters(*countries)
+    records = [
+        make_record(
+            parameters,
+            country,
+            admin=KeySigner(bytes([1, number]) * 16),
+            validator=KeySigner(bytes([2, number]) * 16),
+            node_key=bytes([3, number]) * 16,
+            endpoint=f"{country}.example:30303",
+            encryption_key=PrivateKey(Suite.HYBRID, bytes([4, number]) * 16).public,
+        )
+        for number, country in enumerate(countries, 1)
+    ]
+    genesis = gather(parameters, records)
+    assert len(genesis.founders) == 40
+    assert len(genesis.genesis_json) < 1 << 20
 
 
 def test_the_contracts_answer_at_block_0(founded: Founded) -> None:
@@ -128,21 +160,29 @@ def test_a_doubled_record_is_refused(parameters: Parameters, records: list[Recor
 
 @pytest.mark.parametrize("shared", ["admin", "validator", "node", "encryption"])
 def test_a_key_that_serves_twice_is_refused(
-    shared: str, keys: dict[str, ceremony.AuthorityKeys], parameters: Parameters, records: list[Record]
+    shared: str,
+    keys: dict[str, ceremony.AuthorityKeys],
+    custodians: dict[str, PublicKey],
+    parameters: Parameters,
+    records: list[Record],
 ) -> None:
     own, other = keys["SG"], keys["KE"]
-    parts = {name: getattr(own, name) for name in ceremony.KEY_NAMES} | {shared: getattr(other, shared)}
-    record = ceremony.record(ceremony.AuthorityKeys(**parts), parameters, "SG", "sg.example:30303")
+    custodian = custodians["KE" if shared == "encryption" else "SG"]
+    changes = {} if shared == "encryption" else {shared: getattr(other, shared)}
+    record = ceremony.record(dataclasses.replace(own, **changes), custodian, parameters, "SG", "sg.example:30303")
     with pytest.raises(CeremonyRefused, match="is already the"):
         gather(parameters, [*records[:3], record])
 
 
 def test_one_key_for_two_offices_of_one_authority_is_refused(
-    keys: dict[str, ceremony.AuthorityKeys], parameters: Parameters, records: list[Record]
+    keys: dict[str, ceremony.AuthorityKeys],
+    custodians: dict[str, PublicKey],
+    parameters: Parameters,
+    records: list[Record],
 ) -> None:
     own = keys["SG"]
-    lazy = ceremony.AuthorityKeys(own.admin, own.admin, own.node, own.encryption)
-    record = ceremony.record(lazy, parameters, "SG", "sg.example:30303")
+    lazy = ceremony.AuthorityKeys(own.admin, own.admin, own.node)
+    record = ceremony.record(lazy, custodians["SG"], parameters, "SG", "sg.example:30303")
     with pytest.raises(CeremonyRefused, match="is already the admin address of SG"):
         gather(parameters, [*records[:3], record])
 
@@ -179,10 +219,40 @@ def test_a_broken_signature_is_refused(field: str, value: str, parameters: Param
     "endpoint", ["", "host", "host:0", "host:70000", "ho st:1", "ho\x01st:1", "host/x:1", "h" * 70 + ":1", "hőst:1"]
 )
 def test_an_endpoint_must_be_host_and_port(
-    endpoint: str, keys: dict[str, ceremony.AuthorityKeys], parameters: Parameters
+    endpoint: str,
+    keys: dict[str, ceremony.AuthorityKeys],
+    custodians: dict[str, PublicKey],
+    parameters: Parameters,
 ) -> None:
     with pytest.raises(InvalidRecord, match="endpoint"):
-        ceremony.record(keys["KE"], parameters, "KE", endpoint)
+        ceremony.record(keys["KE"], custodians["KE"], parameters, "KE", endpoint)
+
+
+def test_a_custodian_may_keep_its_key_in_a_hardware_module(
+    keys: dict[str, ceremony.AuthorityKeys], parameters: Parameters
+) -> None:
+    custodian = new_encryption_key(Suite.P256).public
+    record = ceremony.record(keys["KE"], custodian, parameters, "KE", "ke.example:30303")
+    assert verify_record(decode_record(encode_record(record)), parameters).encryption_key == custodian
+
+
+@pytest.mark.parametrize(
+    ("suite", "key", "why"),
+    [
+        (0x0020, bytes(32), r"encryptionSuite 0x0020; expected one of 0x0010 \(P256\), 0x647a \(HYBRID\)"),
+        (0x647A, bytes(32), "2432 lower-case hex digits"),
+        (0x647A, b"\xff" * 1216, "no public key of HYBRID"),
+        (0x0010, bytes(1216), "130 lower-case hex digits"),
+        (0x0010, b"\4" + b"\7" * 64, "no public key of P256"),
+        (-1, bytes(32), "encryptionSuite"),
+    ],
+)
+def test_a_key_that_nobody_could_seal_to_is_refused(
+    suite: int, key: bytes, why: str, parameters: Parameters, records: list[Record]
+) -> None:
+    body = msgspec.structs.replace(records[0].body, encryption_suite=suite, encryption_key="0x" + key.hex())
+    with pytest.raises(InvalidRecord, match=why):
+        verify_record(msgspec.structs.replace(records[0], body=body), parameters)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"body": 1}', b"\xff", b"[" * 100_000, b'{"unknown": 1}'])
@@ -250,7 +320,7 @@ def test_keys_of_nobody_cannot_confirm(
     founded: Founded,
 ) -> None:
     own = keys["KE"]
-    strange = ceremony.AuthorityKeys(bytes([5]) * 32, own.validator, own.node, own.encryption)
+    strange = ceremony.AuthorityKeys(bytes([5]) * 32, own.validator, own.node)
     with pytest.raises(CeremonyRefused, match="in none of the records"):
         ceremony.confirm(Home(tmp_path / "KE"), strange, parameters, records, founded.genesis_json)
 
