@@ -39,6 +39,12 @@ SEALED_OPENING = _SCHEME + b"\x25"  # AES-GCM associated data: binding
 FROM_SEED_MASK = _SCHEME + b"\x28"  # HMAC under a seed: binding -> mask of a share
 FROM_SEED_OPENING = _SCHEME + b"\x29"  # HMAC under a seed: binding -> key of the opening
 
+RECEIPT = _SCHEME + b"\x30"  # a receipt's bytes
+RECEIPT_NODE = _SCHEME + b"\x31"  # left || right
+RECEIPT_ROOT = _SCHEME + b"\x32"  # keeper u64 || sequence u64 || first number u64 || depth u8 || previous root || top
+WRAPPED_MASKS = _SCHEME + b"\x33"  # HPKE info: request hash || keeper u64
+FROM_PERIOD_SEED = _SCHEME + b"\x34"  # period seed -> padding leaves
+
 HASH_BYTES = 32
 
 

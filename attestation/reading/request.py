@@ -1,0 +1,197 @@
+"""Read requests: the one place that knows what a reader signs, and how that is written.
+
+A request names the record, the field groups, the purpose and whose vault it is for, says the last final block that the
+reader saw, and brings a fresh key that the answers are wrapped to. Signed as EIP-712 typed data for one chain and one
+Access contract. That signature is the reader's half of every receipt; nothing is signed after the delivery. Never asks
+a ledger or a clock: whether the request is to be granted is the keeper's to find out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cocket.attestation.batch import DEPTH_MAX
+from cocket.attestation.canonical import INTEGER_MAX
+from cocket.attestation.errors import InvalidFile
+from cocket.attestation.members import Members, hexadecimal, octets
+from cocket.attestation.merkle import HASH_BYTES, keccak256
+from cocket.attestation.sealing.envelope import GROUPS_MAX
+from cocket.attestation.sealing.hpke import PUBLIC_KEY_BYTES, PublicKey, Suite, decode_public_key
+from cocket.attestation.signature import ADDRESS_BYTES, SIGNATURE_BYTES, recover
+
+FORMAT = "cocket-read-request-1"
+DOMAIN = "Cocket read request"
+EXPIRY_S_MAX = 300
+"""How far ahead a request may expire: so long its keepers remember its nonce."""
+PURPOSES_MAX = 32
+"""Purposes are numbers below this: the ledger keeps those of a right as bits of one word."""
+AUTHORITIES_MAX = 255
+PARTICIPANTS_FROM = 1 << 32
+"""Party numbers: an authority has its own, participant p has this and p."""
+
+_DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
+_REQUEST_TYPE = (
+    b"ReadRequest(bytes32 batch,uint32 index,uint32 groups,uint8 purpose,uint64 vault,bytes32 blockHash,"
+    b"uint64 blockNumber,uint64 expires,bytes32 nonce,uint16 suite,bytes freshKey)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What a reader asks for.
+
+    ``access`` is the Access contract's address; ``groups`` has bit *i* for the kind's group *i*; ``vault`` is the party
+    whose vault is asked; the block is the last final one that the reader saw; ``expires`` is in Unix seconds;
+    ``fresh_key`` is of this request alone, and the answers are wrapped to it.
+    """
+
+    chain_id: int
+    genesis_hash: bytes
+    access: bytes
+    batch: bytes
+    index: int
+    groups: int
+    purpose: int
+    vault: int
+    block_hash: bytes
+    block_number: int
+    expires: int
+    nonce: bytes
+    fresh_key: PublicKey
+
+
+def signing_hash(request: ReadRequest) -> bytes:
+    """Return the hash of 32 bytes that the reader signs (EIP-712); receipts and answers name the request by it."""
+    domain = keccak256(
+        keccak256(_DOMAIN_TYPE)
+        + keccak256(DOMAIN.encode())
+        + keccak256(b"1")
+        + _word(request.chain_id)
+        + _word(int.from_bytes(request.access))
+        + request.genesis_hash
+    )
+    body = keccak256(
+        keccak256(_REQUEST_TYPE)
+        + request.batch
+        + _word(request.index)
+        + _word(request.groups)
+        + _word(request.purpose)
+        + _word(request.vault)
+        + request.block_hash
+        + _word(request.block_number)
+        + _word(request.expires)
+        + request.nonce
+        + _word(request.fresh_key.suite)
+        + keccak256(request.fresh_key.encoded)
+    )
+    return keccak256(b"\x19\x01" + domain + body)
+
+
+def _word(number: int) -> bytes:
+    return number.to_bytes(32)
+
+
+def signer_of(request: ReadRequest, signature: bytes) -> bytes:
+    """Return the address that signed a request; InvalidFile when the signature is none (see :mod:`..signature`)."""
+    return recover(signing_hash(request), signature)
+
+
+def groups_of(mask: int) -> tuple[int, ...]:
+    """Return the field groups in a bit mask, in order.
+
+    >>> groups_of(0b101)
+    (0, 2)
+    """
+    return tuple([group for group in range(mask.bit_length()) if mask >> group & 1])
+
+
+def is_party(number: int) -> bool:
+    """Return whether a number can be a party's: an authority's 1 to 255, or a participant's from 2**32 + 1.
+
+    >>> [is_party(number) for number in (0, 255, 256, 1 << 32, (1 << 32) + 1, 1 << 33)]
+    [False, True, False, False, True, False]
+    """
+    return 1 <= number <= AUTHORITIES_MAX or PARTICIPANTS_FROM < number < 2 * PARTICIPANTS_FROM
+
+
+def request_json(request: ReadRequest, signature: bytes) -> dict[str, object]:
+    """Return a signed request as it is sent."""
+    return {
+        "format": FORMAT,
+        "chain_id": request.chain_id,
+        "genesis_hash": hexadecimal(request.genesis_hash),
+        "access": hexadecimal(request.access),
+        "batch": hexadecimal(request.batch),
+        "index": request.index,
+        "groups": request.groups,
+        "purpose": request.purpose,
+        "vault": request.vault,
+        "block_hash": hexadecimal(request.block_hash),
+        "block_number": request.block_number,
+        "expires": request.expires,
+        "nonce": hexadecimal(request.nonce),
+        "suite": request.fresh_key.suite.value,
+        "fresh_key": hexadecimal(request.fresh_key.encoded),
+        "signature": hexadecimal(signature),
+    }
+
+
+_NAMES = (
+    "format",
+    "chain_id",
+    "genesis_hash",
+    "access",
+    "batch",
+    "index",
+    "groups",
+    "purpose",
+    "vault",
+    "block_hash",
+    "block_number",
+    "expires",
+    "nonce",
+    "suite",
+    "fresh_key",
+    "signature",
+)
+
+
+def request_of(node: object) -> tuple[ReadRequest, bytes]:
+    """Return a request and its signature from their JSON; InvalidFile when they are none. Who signed is not judged."""
+    members = Members(node, "", _NAMES)
+    if members.node["format"] != FORMAT:
+        raise members.refusal("format", FORMAT)
+    groups, vault = members.number("groups", 1 << GROUPS_MAX), members.number("vault", INTEGER_MAX)
+    if not groups:
+        raise members.refusal("groups", "a bit for each group that is asked for, at least one")
+    if not is_party(vault):
+        raise members.refusal("vault", "a party: an authority's number, or 2**32 and a participant's")
+    request = ReadRequest(
+        chain_id=members.number("chain_id", INTEGER_MAX + 1),
+        genesis_hash=members.octets("genesis_hash", HASH_BYTES),
+        access=members.octets("access", ADDRESS_BYTES),
+        batch=members.octets("batch", HASH_BYTES),
+        index=members.number("index", 1 << DEPTH_MAX),
+        groups=groups,
+        purpose=members.number("purpose", PURPOSES_MAX),
+        vault=vault,
+        block_hash=members.octets("block_hash", HASH_BYTES),
+        block_number=members.number("block_number", INTEGER_MAX + 1),
+        expires=members.number("expires", INTEGER_MAX + 1),
+        nonce=members.octets("nonce", HASH_BYTES),
+        fresh_key=_fresh_key(members),
+    )
+    return request, members.octets("signature", SIGNATURE_BYTES)
+
+
+def _fresh_key(members: Members) -> PublicKey:
+    number = members.number("suite", 1 << 16)
+    if number not in list(Suite):
+        known = ", ".join(f"{each:d} ({each.name})" for each in Suite)
+        raise members.refusal("suite", f"one of {known}")
+    suite = Suite(number)
+    encoded = octets(members.node["fresh_key"], PUBLIC_KEY_BYTES[suite], "/fresh_key")
+    try:
+        return decode_public_key(suite, encoded)
+    except InvalidFile as error:
+        raise InvalidFile(f"at /fresh_key: found {error}") from None
