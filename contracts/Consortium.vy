@@ -6,8 +6,9 @@
         seal blocks; who may connect, transact and deploy.
 
         One authority, one vote. A decision about membership, about an authority's keys, or about what a name in the Directory
-        means needs at least two thirds of all active authorities: each of these could take every validator's seat. One about a
-        code list or a parameter needs more than half. To abstain is not to agree. Suspended authorities neither vote nor count, and a vote given before a suspension
+        means needs at least two thirds of all active authorities: each of these could take every validator's seat; and so does
+        one about what importing authorities may read by right. One about a code list or a parameter needs more than half. To
+        abstain is not to agree. Suspended authorities neither vote nor count, and a vote given before a suspension
         does not count while it lasts. The subject of a proposal counts and may vote. A proposal lives for a period, then
         expires; until then, what has passed stays passed.
 
@@ -30,6 +31,9 @@ interface Directory:
     def setEntry(name: bytes32, target: address): nonpayable
     def setCodeList(name: bytes32, edition: bytes32): nonpayable
 
+interface Access:
+    def setDefaultRight(kind: uint8, groups: uint16, purposes: uint32): nonpayable
+
 interface Participants:
     def authorityBehind(key: address) -> uint256: view
 
@@ -51,6 +55,7 @@ KEYS: constant(uint8) = 5
 ENTRY: constant(uint8) = 6
 CODE_LIST: constant(uint8) = 7
 PARAMETER: constant(uint8) = 8
+DEFAULT_RIGHT: constant(uint8) = 9
 
 OPEN: constant(uint8) = 1
 PASSED: constant(uint8) = 2
@@ -308,6 +313,17 @@ def proposeParameter(parameter: uint8, amount: uint256) -> uint256:
 
 
 @external
+def proposeDefaultRight(kind: uint8, groups: uint16, purposes: uint32) -> uint256:
+    """
+    @notice Propose what importing authorities may read by right of documents of a kind, anchored after it is decided: bits of
+            field groups and of purposes; nothing when either is zero. Two thirds.
+    """
+    proposal: Proposal = self._draft(DEFAULT_RIGHT, convert(kind, uint256))
+    proposal.amount = convert(groups, uint256) | (convert(purposes, uint256) << 16)
+    return self._propose(proposal)
+
+
+@external
 def vote(proposal: uint256, approve: bool):
     """
     @notice Vote once and finally. A proposal that is thereby decided is executed at once, if the spacing of changes of the
@@ -478,6 +494,15 @@ def activeAuthority(admin: address) -> uint256:
     """
     authority: uint256 = self.admin_owners[admin]
     return authority if self._is_active(authority) else 0
+
+
+@external
+@view
+def activeCountry(authority: uint256) -> bytes2:
+    """
+    @notice The country of an authority in good standing; else zero.
+    """
+    return self.countries[authority] if self._is_active(authority) else empty(bytes2)
 
 
 @external
@@ -710,7 +735,7 @@ def _decide(proposal: uint256):
 @internal
 @pure
 def _suffices(kind: uint8, approvals: uint256, active: uint256) -> bool:
-    if kind <= ENTRY:
+    if kind <= ENTRY or kind == DEFAULT_RIGHT:
         return 3 * approvals >= 2 * active
     return 2 * approvals > active
 
@@ -770,6 +795,12 @@ def _execute(number: uint256):
         extcall Directory(DIRECTORY).setEntry(proposal.name, convert(proposal.amount, address))
     elif proposal.kind == CODE_LIST:
         extcall Directory(DIRECTORY).setCodeList(proposal.name, convert(proposal.amount, bytes32))
+    elif proposal.kind == DEFAULT_RIGHT:
+        access: address = staticcall Directory(DIRECTORY).addressOf(names.ACCESS)
+        assert access != empty(address), "consortium: no access contract"
+        groups: uint16 = convert(proposal.amount & 65535, uint16)
+        purposes: uint32 = convert(proposal.amount >> 16, uint32)
+        extcall Access(access).setDefaultRight(convert(proposal.authority, uint8), groups, purposes)
     else:
         parameter: uint8 = convert(proposal.authority, uint8)
         self._set_parameter(parameter, proposal.amount)

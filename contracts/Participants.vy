@@ -28,8 +28,8 @@ ACTIVE: constant(uint256) = 1
 SUSPENDED: constant(uint256) = 2
 ENDED: constant(uint256) = 3
 
-ISSUING_ROLES: constant(uint256) = 1 | 2  # chamber 1, exporter 2, port 4, carrier 8, auditor 16
-ALL_ROLES: constant(uint256) = 31
+ISSUING_ROLES: constant(uint256) = 1 | 2  # chamber 1, exporter 2, port 4, carrier 8, auditor 16, service 32
+ALL_ROLES: constant(uint256) = 63
 
 DIRECTORY: immutable(address)
 
@@ -43,6 +43,12 @@ struct Mandate:
     valid_to: uint40
     since: uint40
     sequence: uint16
+
+struct Standing:
+    participant: uint32
+    authority: uint16
+    roles: uint8
+    in_force: bool
 
 initializes: history
 participant_count: uint256
@@ -109,7 +115,7 @@ def accredit(
     """
     @notice Accredit a participant under the sender's authority; gives its number.
     @param identity Salted hash of who it is; new on this ledger.
-    @param roles Bits: chamber 1, exporter 2, port 4, carrier 8, auditor 16.
+    @param roles Bits: chamber 1, exporter 2, port 4, carrier 8, auditor 16, service 32.
     @param kinds Bit k: may attest documents of kind k.
     @param keys Accounts that act for it.
     """
@@ -265,6 +271,32 @@ def authorityBehind(key: address) -> uint256:
     if fact & 255 != ACTIVE or not self._is_within(fact, block.timestamp):
         return 0
     return (fact >> 16) & 65535
+
+
+@external
+@view
+def standingOf(key: address) -> Standing:
+    """
+    @notice For whom a key acts now, under which authority, in which roles, and whether that mandate is in force; all zero for
+            a key of nobody. Whether the authority itself is in good standing is the Consortium's to say.
+    """
+    participant: uint256 = self.holders[key]
+    fact: uint256 = history._fact(history.latest[participant])
+    return Standing(
+        participant=convert(participant, uint32),
+        authority=convert((fact >> 16) & 65535, uint16),
+        roles=convert((fact >> 8) & 255, uint8),
+        in_force=fact & 255 == ACTIVE and self._is_within(fact, block.timestamp),
+    )
+
+
+@external
+@view
+def authorityOver(participant: uint32) -> uint16:
+    """
+    @notice The authority that accredited a participant, whatever its mandate; zero when there is no such participant.
+    """
+    return convert((history._fact(history.latest[convert(participant, uint256)]) >> 16) & 65535, uint16)
 
 
 @external

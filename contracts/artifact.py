@@ -12,7 +12,7 @@ from sha3 import keccak_256
 
 from cocket.contracts.errors import MalformedArtifact
 
-CONTRACTS = ("Directory", "Consortium", "Participants", "Certificates")
+CONTRACTS = ("Directory", "Consortium", "Participants", "Certificates", "Access")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Status(IntEnum):
 
 
 class ProposalKind(IntEnum):
-    """What a proposal would do. Up to ENTRY it needs two thirds, CODE_LIST and PARAMETER more than half."""
+    """What a proposal would do. CODE_LIST and PARAMETER need more than half, all others two thirds."""
 
     NONE = 0
     ADMISSION = 1
@@ -50,6 +50,7 @@ class ProposalKind(IntEnum):
     ENTRY = 6
     CODE_LIST = 7
     PARAMETER = 8
+    DEFAULT_RIGHT = 9
 
 
 class ProposalStatus(IntEnum):
@@ -188,6 +189,14 @@ def propose_parameter(*, parameter: Parameter, amount: int) -> bytes:
     return interface(_CONSORTIUM).call("proposeParameter", int(parameter), amount)
 
 
+def propose_default_right(*, kind: int, groups: int, purposes: int) -> bytes:
+    """Give the calldata that proposes what importing authorities may read by right of documents of a kind.
+
+    ``groups`` and ``purposes`` are bits, as ``access.encode_bits`` makes them.
+    """
+    return interface(_CONSORTIUM).call("proposeDefaultRight", kind, groups, purposes)
+
+
 def vote(*, proposal: int, approve: bool) -> bytes:
     """Give the calldata that votes on a proposal, once and finally."""
     return interface(_CONSORTIUM).call("vote", proposal, approve)
@@ -275,6 +284,11 @@ def active_authority(admin: bytes) -> View[int]:
 def authority_of_country(country: str) -> View[int]:
     """Ask for a country's authority, active or suspended; 0 when it has none."""
     return interface(_CONSORTIUM).view("authorityOfCountry", encode_country(country), make=_int)
+
+
+def active_country(authority: int) -> View[str]:
+    """Ask for the country of an authority in good standing; empty when it is not."""
+    return interface(_CONSORTIUM).view("activeCountry", authority, make=decode_country)
 
 
 def is_active(number: int) -> View[bool]:

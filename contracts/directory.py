@@ -14,6 +14,7 @@ ADDRESS = bytes.fromhex("00000000000000000000000000000000000c0c01")
 CONSORTIUM = "Consortium"
 PARTICIPANTS = "Participants"
 CERTIFICATES = "Certificates"
+ACCESS = "Access"
 
 _DIRECTORY = "Directory"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from cocket.contracts import certificates, consortium, directory, participants
+from cocket.contracts import access, certificates, consortium, directory, participants
 from cocket.contracts.abi import interface
 from cocket.contracts.errors import MalformedAnswer
 from cocket.contracts.participants import Role, decode_kinds
@@ -288,6 +288,103 @@ class UseReleased:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class CommitmentMade:
+    """A grant, engagement, order or delegation stands."""
+
+    commitment: bytes
+    party: int
+    valid_from: int
+    valid_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentWithdrawn:
+    """A commitment counts no longer."""
+
+    commitment: bytes
+    party: int
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRightSet:
+    """Importing authorities have another default right, as bits; it binds what is anchored later."""
+
+    kind: int
+    groups: int
+    purposes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRightDeclined:
+    """A participant declined the default right for a batch that it is about to anchor."""
+
+    batch: bytes
+    participant: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResidencySet:
+    """A batch is bound to countries, by their salted hash; zeros: no longer."""
+
+    batch: bytes
+    participant: int
+    commitment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFrozen:
+    """Reads of a record, or of a whole batch, are stopped."""
+
+    batch: bytes
+    index: int
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReleased:
+    """A freeze of a record or batch was lifted."""
+
+    batch: bytes
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerFrozen:
+    """Reads of all records of a controller are stopped."""
+
+    participant: int
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerReleased:
+    """The freeze of a controller's records was lifted."""
+
+    participant: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSet:
+    """A party's vault or custodian is elsewhere; an empty address: it has none."""
+
+    party: int
+    kind: int
+    keeper: int
+    certificate: bytes
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsAnchored:
+    """A keeper's receipts of one period were anchored."""
+
+    keeper: int
+    sequence: int
+    root: bytes
+
+
 Event: TypeAlias = (
     EntrySet
     | CodeListSet
@@ -319,6 +416,17 @@ Event: TypeAlias = (
     | ItemSuperseded
     | ItemUsed
     | UseReleased
+    | CommitmentMade
+    | CommitmentWithdrawn
+    | DefaultRightSet
+    | DefaultRightDeclined
+    | ResidencySet
+    | RecordFrozen
+    | RecordReleased
+    | ControllerFrozen
+    | ControllerReleased
+    | ServiceSet
+    | ReceiptsAnchored
 )
 
 _EVENTS: Mapping[str, Callable[..., Event]] = MappingProxyType(
@@ -353,6 +461,17 @@ _EVENTS: Mapping[str, Callable[..., Event]] = MappingProxyType(
         "ItemSuperseded": ItemSuperseded,
         "ItemUsed": ItemUsed,
         "UseReleased": UseReleased,
+        "CommitmentMade": CommitmentMade,
+        "CommitmentWithdrawn": CommitmentWithdrawn,
+        "DefaultRightSet": DefaultRightSet,
+        "DefaultRightDeclined": DefaultRightDeclined,
+        "ResidencySet": ResidencySet,
+        "RecordFrozen": RecordFrozen,
+        "RecordReleased": RecordReleased,
+        "ControllerFrozen": ControllerFrozen,
+        "ControllerReleased": ControllerReleased,
+        "ServiceSet": ServiceSet,
+        "ReceiptsAnchored": ReceiptsAnchored,
     }
 )
 _CONTRACTS: Mapping[bytes, str] = MappingProxyType(
@@ -361,6 +480,7 @@ _CONTRACTS: Mapping[bytes, str] = MappingProxyType(
         consortium.ADDRESS: "Consortium",
         participants.ADDRESS: "Participants",
         certificates.ADDRESS: "Certificates",
+        access.ADDRESS: "Access",
     }
 )
 _CONVERSIONS: Mapping[str, Callable[..., object]] = MappingProxyType(

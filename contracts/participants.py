@@ -24,13 +24,14 @@ _PARTICIPANTS = "Participants"
 
 
 class Role(IntFlag):
-    """What a participant is; one may be several. Chambers and exporters may issue."""
+    """What a participant is; one may be several. Chambers and exporters issue; a service keeps read receipts."""
 
     CHAMBER = 1
     EXPORTER = 2
     PORT = 4
     CARRIER = 8
     AUDITOR = 16
+    SERVICE = 32
 
 
 class MandateStatus(IntEnum):
@@ -71,6 +72,16 @@ class Issuer:
 
     participant: int
     authority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """For whom a key acts: participant (0: nobody), its authority, its roles, whether the mandate is in force."""
+
+    participant: int
+    authority: int
+    roles: Role
+    in_force: bool
 
 
 def accredit(
@@ -127,6 +138,16 @@ def entitled(participant: int, kind: int, time: int) -> View[bool]:
 def authority_behind(key: bytes) -> View[int]:
     """Ask which authority answers for a key whose participant's mandate is active now; 0 when none does."""
     return interface(_PARTICIPANTS).view("authorityBehind", key, make=_int)
+
+
+def standing_of(key: bytes) -> View[Standing]:
+    """Ask for whom a key acts now; whether the authority is in good standing is the Consortium's to say."""
+    return interface(_PARTICIPANTS).view("standingOf", key, make=_standing)
+
+
+def authority_over(participant: int) -> View[int]:
+    """Ask which authority accredited a participant, whatever its mandate; 0 when there is none of that number."""
+    return interface(_PARTICIPANTS).view("authorityOver", participant, make=_int)
 
 
 def is_active(key: bytes) -> View[bool]:
@@ -237,3 +258,8 @@ def _mandate(values: tuple[int, int, int, int, int, int, int, int, int]) -> Mand
         since,
         sequence,
     )
+
+
+def _standing(values: tuple[int, int, int, bool]) -> Standing:
+    participant, authority, roles, in_force = values
+    return Standing(participant, authority, Role(roles), in_force)

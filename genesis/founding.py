@@ -22,7 +22,7 @@ from cocket.node.chain.spec import Fork, Genesis, configuration_hash, parse_gene
 from cocket.node.chain.state import EmptyState
 from cocket.node.chain.vm import BlockContext, run_constructor
 
-CONTRACT_NAMES = ("Directory", "Consortium", "Participants", "Certificates")
+CONTRACT_NAMES = ("Directory", "Consortium", "Participants", "Certificates", "Access")
 MIX_HASH = "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365"  # what QBFT headers carry
 SPACING_BLOCKS = 10  # the validator set changes by at most one in so many blocks; a vote can change it
 FOUNDING_GAS = 1 << 40

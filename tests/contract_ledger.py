@@ -1,4 +1,4 @@
-"""A ledger of the four contracts for tests: real EVM, one transaction a block, state in dictionaries, settable time."""
+"""A ledger of the five contracts for tests: real EVM, one transaction a block, state in dictionaries, settable time."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import TypeVar
 from coincurve import PrivateKey
 from sha3 import keccak_256
 
-from cocket.contracts import certificates, consortium, directory, participants
+from cocket.contracts import access, certificates, consortium, directory, participants
 from cocket.contracts.abi import View
 from cocket.contracts.consortium import Keys, Node
 from cocket.contracts.errors import decode_revert
@@ -28,7 +28,7 @@ PERIOD_S = 86_400
 STRANGER = bytes([0xEE]) * 20
 KIND = 1
 GAS = 15_000_000
-CONTRACTS = (directory.ADDRESS, consortium.ADDRESS, participants.ADDRESS, certificates.ADDRESS)
+CONTRACTS = (directory.ADDRESS, consortium.ADDRESS, participants.ADDRESS, certificates.ADDRESS, access.ADDRESS)
 
 
 class DictionaryState:
@@ -144,6 +144,9 @@ class ContractLedger:
     def certificates(self, sender: bytes, data: bytes) -> Sent:
         return self.send(sender, certificates.ADDRESS, data)
 
+    def access(self, sender: bytes, data: bytes) -> Sent:
+        return self.send(sender, access.ADDRESS, data)
+
     def ask_directory(self, view: View[T]) -> T:
         return self.ask(directory.ADDRESS, view)
 
@@ -155,6 +158,9 @@ class ContractLedger:
 
     def ask_certificates(self, view: View[T]) -> T:
         return self.ask(certificates.ADDRESS, view)
+
+    def ask_access(self, view: View[T]) -> T:
+        return self.ask(access.ADDRESS, view)
 
 
 def transaction(sender: bytes, nonce: int, to: bytes | None, data: bytes) -> Transaction:

@@ -63,7 +63,7 @@ def test_accredits(empty_ledger):
     [
         ({"identity": bytes(32)}, "participants: zero identity"),
         ({"roles": 0}, "participants: unknown role"),
-        ({"roles": 32}, "participants: unknown role"),
+        ({"roles": 64}, "participants: unknown role"),
         ({"valid_from": TO}, "participants: empty period"),
         ({"valid_from": 0, "valid_to": FOUNDED_AT}, "participants: period is over"),
         ({"keys": []}, "participants: no key"),

@@ -85,7 +85,7 @@ class Model:
         return self.participants[number]
 
     def check(self, terms):
-        demand(0 < terms.roles < 32, "unknown role")
+        demand(0 < terms.roles < 64, "unknown role")
         demand(terms.valid_from < terms.valid_to, "empty period")
         demand(terms.valid_to > self.time, "period is over")
 
@@ -198,7 +198,7 @@ class ParticipantsMachine(RuleBasedStateMachine):
         return Terms(
             ACTIVE,
             Role(
-                data.draw(st.sampled_from([1, 2, 3, 4, 31])) if is_usual(data) else data.draw(st.sampled_from([0, 32]))
+                data.draw(st.sampled_from([1, 2, 3, 4, 63])) if is_usual(data) else data.draw(st.sampled_from([0, 64]))
             ),
             data.draw(st.frozensets(st.sampled_from([0, 1, 63]))),
             FOUNDED_AT + data.draw(st.integers(0, 400)),

@@ -37,7 +37,7 @@ Sets = tuple[bytes, ...]
 
 
 def consortium_genesis(admins: Sequence[User], seats: Sequence[bytes]) -> Genesis:
-    """Return a genesis with the four contracts as their constructors leave them, founded by FOUNDERS."""
+    """Return a genesis with the five contracts as their constructors leave them, founded by FOUNDERS."""
     founders = [Founder(COUNTRIES[index], keys(index, admins[index], seats[index])) for index in FOUNDERS]
     state = found(Founding(1_700_000_000, tuple(founders), SPACING_BLOCKS)).state
     alloc = {
