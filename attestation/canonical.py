@@ -133,9 +133,9 @@ def _spelled(value: object) -> object:
     if type(value) is Decimal:
         return msgspec.Raw(format(value, "f").encode())
     if type(value) is dict:
-        return {name: _spelled(child) for name, child in value.items()}
+        return {name: child if type(child) is str else _spelled(child) for name, child in value.items()}
     if type(value) is list:
-        return [_spelled(child) for child in value]
+        return [child if type(child) is str else _spelled(child) for child in value]
     return value
 
 

@@ -38,6 +38,8 @@ SEALED_OPENING = _SCHEME + b"\x25"  # AES-GCM associated data: binding
 
 FROM_SEED_MASK = _SCHEME + b"\x28"  # HMAC under a seed: binding -> mask of a share
 FROM_SEED_OPENING = _SCHEME + b"\x29"  # HMAC under a seed: binding -> key of the opening
+FROM_RECOVERY_SEED = _SCHEME + b"\x2a"  # HMAC under the recovery seed: nothing -> the vault's seed
+FROM_RUN_SECRET = _SCHEME + b"\x2b"  # HMAC under a run's secret: binding -> what keys and sharing are drawn from
 
 RECEIPT = _SCHEME + b"\x30"  # a receipt's bytes
 RECEIPT_NODE = _SCHEME + b"\x31"  # left || right

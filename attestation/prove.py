@@ -147,6 +147,8 @@ class Problem:
 class Integrity:
     """What the fields lead to: the document root, the batch root (None without an anchor), and all problems.
 
+    ``group_hashes`` are those that the document root was made of.
+
     ``is_anchored_item``: the proof reaches the batch root that the anchor names, so what a ledger says about that
     place is about this document, even if a field shown here was changed since.
     """
@@ -155,6 +157,7 @@ class Integrity:
     batch_root: bytes | None
     is_anchored_item: bool
     problems: tuple[Problem, ...]
+    group_hashes: tuple[bytes, ...] = ()
 
 
 def certificate_of(checked: CheckedDocument, secret: bytes, country: str) -> Certificate:
@@ -235,8 +238,11 @@ def _part_of(index: int, group: OpenGroup, pointers: Sequence[str]) -> Group:
     )
 
 
-def integrity_of(presentation: Presentation) -> Integrity:
-    """Return what a presentation's fields lead to, and every problem with the field it lies in."""
+def integrity_of(presentation: Presentation, document: object = None) -> Integrity:
+    """Return what a presentation's fields lead to, and every problem with the field it lies in.
+
+    ``document`` is what the fields were just taken from, where it is at hand: it then need not be put together again.
+    """
     dialect = DIALECTS.get(presentation.dialect)
     if dialect is None or len(presentation.groups) != len(dialect.kind.groups):
         known = ", ".join(DIALECTS)
@@ -244,21 +250,21 @@ def integrity_of(presentation: Presentation) -> Integrity:
         return Integrity(None, None, False, (problem,))
     problems: list[Problem] = []
     hashes = [_group_hash_of(at, group, dialect, problems) for at, group in enumerate(presentation.groups)]
-    problems.extend(_shape_problems(presentation, dialect))
-    root = document_root(dialect.kind, hashes)
+    problems.extend(_shape_problems(presentation, dialect, document))
+    root, hashed = document_root(dialect.kind, hashes), tuple(hashes)
     anchor = presentation.anchor
     if anchor is None:
-        return Integrity(root, None, False, tuple(problems))
+        return Integrity(root, None, False, tuple(problems), hashed)
     try:
         country = presentation.country
         hidden = country_hash(country.salt, country.country) if isinstance(country, OpenCountry) else country
         reached = batch_root(batch_leaf(root, hidden), anchor.index, anchor.path, dialect.kind.number, anchor.issuer)
     except InvalidBatch as error:
-        return Integrity(root, None, False, (*problems, Problem("", str(error), "an importing country")))
+        return Integrity(root, None, False, (*problems, Problem("", str(error), "an importing country")), hashed)
     if reached != anchor.batch:
         expected = f"0x{anchor.batch.hex()}, the batch that the certificate names"
         problems.append(Problem("", f"fields and path that lead to 0x{reached.hex()}", expected))
-    return Integrity(root, reached, reached == anchor.batch, tuple(problems))
+    return Integrity(root, reached, reached == anchor.batch, tuple(problems), hashed)
 
 
 def _group_hash_of(index: int, group: Group, dialect: Dialect, problems: list[Problem]) -> bytes:
@@ -307,16 +313,17 @@ def _misplaced(pointer: str, index: int, dialect: Dialect) -> Problem:
     return Problem(pointer, f"a field in group {groups[index]}", f"group {groups[dialect.tree.group_of(pointer)]}")
 
 
-def _shape_problems(presentation: Presentation, dialect: Dialect) -> Iterator[Problem]:
+def _shape_problems(presentation: Presentation, dialect: Dialect, document: object) -> Iterator[Problem]:
     """Yield what is wrong with the whole: the never-hidden group not open, another dialect, no document."""
     first = presentation.groups[0]
     if not isinstance(first, OpenGroup):
         yield Problem("", f"group {dialect.kind.never_hidden} not shown whole", "it whole: it may never be hidden")
         return
     try:
-        if recognise(document_of(first.fields)) is not dialect:
+        if recognise(document_of(first.fields) if document is None else document) is not dialect:
             yield Problem("/type", "a document of another type", dialect.document_type)
-        document_of(presentation.fields())
+        if document is None:
+            document_of(presentation.fields())
     except InvalidFile as error:
         yield Problem("", str(error), "fields of one document")
 

@@ -530,4 +530,3 @@ def _decision(may_read: bool, reason: int) -> Decision:
 
 def _default_right(groups: int, purposes: int) -> DefaultRight:
     return DefaultRight(decode_bits(groups), decode_bits(purposes))
-

@@ -3,7 +3,8 @@
 The sealer draws one seed for each custodian of a batch and wraps it to the key that the custodian has on the ledger.
 Each group key is shared among the custodians, and each share is kept masked with what only that custodian's seed gives:
 so ciphertexts and masked shares beside each other open nothing, and neither do seeds without them. One more seed masks
-the whole key for the recovery key, which lies offline, and one encrypts the opening for the controller's own vault.
+the whole key for the recovery key, which lies offline; the seed that springs from it encrypts the opening for the
+controller's own vault, so that who recovers a record also knows where it is anchored.
 With one custodian "the contract decides" means "one honest custodian decides".
 """
 
@@ -14,7 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cocket.attestation.errors import AttestationError
-from cocket.attestation.merkle import FROM_SEED_MASK, FROM_SEED_OPENING, HASH_BYTES, WRAPPED_SEED
+from cocket.attestation.merkle import (
+    FROM_RECOVERY_SEED,
+    FROM_SEED_MASK,
+    FROM_SEED_OPENING,
+    HASH_BYTES,
+    WRAPPED_SEED,
+)
 from cocket.attestation.sealing.binding import Binding
 from cocket.attestation.sealing.draws import draws_of
 from cocket.attestation.sealing.hpke import PrivateKey, PublicKey, Suite, unwrap, wrap
@@ -76,6 +83,10 @@ class Seeds:
     def __repr__(self) -> str:
         return f"Seeds({len(self.custodians)} custodians)"
 
+    def all(self) -> tuple[bytes, ...]:
+        """Return them in order of seats: the custodians', the recovery key's, the vault's."""
+        return (*self.custodians, self.recovery, self.vault)
+
 
 def validate_threshold(threshold: int, count: int) -> None:
     """Refuse a custody that f faulty custodians could open, or that they could keep shut.
@@ -92,7 +103,18 @@ def validate_threshold(threshold: int, count: int) -> None:
 
 def seed_bytes(count: int) -> int:
     """Return how many random bytes :func:`draw` takes for so many custodians."""
-    return SEED_BYTES * (count + 2)
+    return SEED_BYTES * (count + 1)
+
+
+def seeds_of(randomness: bytes, count: int) -> Seeds:
+    """Return the seeds that :func:`draw` wraps for so many custodians; the same randomness gives the same."""
+    drawn = draws_of(randomness, count + 1, SEED_BYTES)
+    return Seeds(drawn[:-1], drawn[-1], vault_seed(drawn[-1]))
+
+
+def vault_seed(recovery: bytes) -> bytes:
+    """Return the vault's seed, which springs from the recovery seed: who has that one opens all, as it is to."""
+    return hmac.digest(recovery, FROM_RECOVERY_SEED, "sha256")
 
 
 def draw(
@@ -112,7 +134,7 @@ def draw(
     if any(holder.authority >= VAULT for holder in custodians):
         raise AttestationError("found a custodian that is no authority's number")
     holders = [*custodians, Holder(RECOVERY, 0, recovery), Holder(VAULT, 0, vault)]
-    drawn = draws_of(randomness, len(holders), SEED_BYTES)
+    seeds = seeds_of(randomness, len(custodians))
     context = _context(genesis_hash, access, batch, threshold, len(custodians))
     seats = [
         Seat(
@@ -121,10 +143,9 @@ def draw(
             holder.key.suite,
             wrap(holder.key, seed, _info(context, place, holder)),
         )
-        for place, (holder, seed) in enumerate(zip(holders, drawn, strict=True))
+        for place, (holder, seed) in enumerate(zip(holders, seeds.all(), strict=True))
     ]
-    custody = Custody(genesis_hash, access, batch, threshold, tuple(seats[:-2]), seats[-2], seats[-1])
-    return custody, Seeds(drawn[:-2], drawn[-2], drawn[-1])
+    return Custody(genesis_hash, access, batch, threshold, tuple(seats[:-2]), seats[-2], seats[-1]), seeds
 
 
 def open_seat(custody: Custody, seat: Seat, key: PrivateKey) -> bytes:
@@ -137,6 +158,12 @@ def open_seat(custody: Custody, seat: Seat, key: PrivateKey) -> bytes:
 def mask(seed: bytes, binding: Binding, group: int) -> bytes:
     """Return what a custodian answers for one group of one record: 32 bytes that unmask its share, and no other."""
     return hmac.digest(seed, FROM_SEED_MASK + binding.encode(group), "sha256")
+
+
+def masks(seed: bytes, binding: Binding, group_count: int) -> bytes:
+    """Return the masks of all groups of a record, one after the other."""
+    label = FROM_SEED_MASK + binding.encode(0)[:-1]
+    return b"".join([hmac.digest(seed, label + bytes((group,)), "sha256") for group in range(group_count)])
 
 
 def opening_key(seed: bytes, binding: Binding) -> bytes:

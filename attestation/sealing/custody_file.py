@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cocket.attestation.canonical import encode_json
 from cocket.attestation.errors import AttestationError, InvalidFile
 from cocket.attestation.finding import shown
@@ -46,6 +48,7 @@ def encode_custody(custody: Custody) -> bytes:
     )
 
 
+@lru_cache(maxsize=16)
 def custody_hash(custody: Custody) -> bytes:
     """Return the 32 bytes by which a manifest names its custody."""
     return keccak256(CUSTODY + encode_custody(custody))

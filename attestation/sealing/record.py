@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from cocket.attestation.commit import document_root, group_hash, group_hash_of, group_leaves
+from cocket.attestation.commit import document_root, group_hash, group_leaves
 from cocket.attestation.dialects import DIALECTS
 from cocket.attestation.errors import AttestationError, FalseShare, InvalidDocument, InvalidFile
 from cocket.attestation.kinds import KINDS, Kind
@@ -24,12 +24,29 @@ from cocket.attestation.prove import (
 from cocket.attestation.sealing.binding import Binding
 from cocket.attestation.sealing.cipher import KEY_BYTES, decrypt, encrypt
 from cocket.attestation.sealing.contents import Contents, decode_contents, encode_contents
-from cocket.attestation.sealing.custody import OPENING_GROUP, Custody, Seeds, mask, masked, opening_key
+from cocket.attestation.sealing.custody import OPENING_GROUP, Custody, Seeds, mask, masked, masks, opening_key
 from cocket.attestation.sealing.custody_file import custody_hash
 from cocket.attestation.sealing.draws import draws_of
 from cocket.attestation.sealing.manifest import Manifest, SealedGroup
 from cocket.attestation.sealing.opening import Opening, decode_opening, encode_opening
 from cocket.attestation.sealing.shamir import combine, split
+
+
+@dataclass(frozen=True, slots=True)
+class Sealable:
+    """A record laid open as it was attested: what each group holds and its hash, and where it is anchored."""
+
+    dialect: str
+    kind: Kind
+    document_root: bytes
+    groups: tuple[OpenGroup, ...]
+    group_hashes: tuple[bytes, ...]
+    country: OpenCountry
+    anchor: Anchor
+
+    def binding(self, key_epoch: int) -> Binding:
+        """Return to what its keys of an epoch are bound; epochs count up each time a record is encrypted anew."""
+        return Binding(self.anchor.genesis_hash, self.document_root, self.kind.number, key_epoch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,51 +57,56 @@ class SealedRecord:
     manifest: Manifest
 
 
+def sealable(certificate: Certificate) -> Sealable:
+    """Return a certificate as it can be sealed.
+
+    Refuses (InvalidDocument) one that is not anchored, or was changed since it was issued.
+    """
+    return sealable_of(whole(certificate), certificate.document)
+
+
+def sealable_of(everything: Presentation, document: object = None) -> Sealable:
+    """Return a presentation that shows everything as it can be sealed, like :func:`sealable`."""
+    integrity = integrity_of(everything, document)
+    anchor, country, root = everything.anchor, everything.country, integrity.document_root
+    if integrity.problems:
+        raise InvalidDocument(f"the certificate was changed since it was issued: {integrity.problems[0].text()}")
+    if anchor is None or root is None:
+        raise InvalidDocument("the certificate is not anchored; issue it first")
+    groups = tuple([group for group in everything.groups if isinstance(group, OpenGroup)])
+    if len(groups) != len(everything.groups) or not isinstance(country, OpenCountry):
+        raise InvalidDocument("found a presentation that hides something; expected the whole certificate")
+    kind = DIALECTS[everything.dialect].kind
+    return Sealable(everything.dialect, kind, root, groups, integrity.group_hashes, country, anchor)
+
+
 def random_bytes(kind: Kind, threshold: int) -> int:
-    """Return how many random bytes :func:`seal` takes: a key of each group and what shares it."""
+    """Return how many random bytes :func:`seal` takes: a key of each group and what shares them."""
     return len(kind.groups) * KEY_BYTES * threshold
 
 
-def seal(
-    certificate: Certificate, custody: Custody, seeds: Seeds, randomness: bytes, *, key_epoch: int = 1
-) -> SealedRecord:
-    """Return an anchored certificate sealed under the custody of its batch.
-
-    ``key_epoch`` counts up each time a record is encrypted anew. Refuses (InvalidDocument) a certificate that is not
-    anchored in that batch, or was changed since it was issued.
-    """
-    everything = whole(certificate)
-    integrity = integrity_of(everything)
-    anchor, country, root = certificate.anchor, everything.country, integrity.document_root
-    if integrity.problems:
-        raise InvalidDocument(f"the certificate was changed since it was issued: {integrity.problems[0].text()}")
-    if anchor is None or root is None or not isinstance(country, OpenCountry):
-        raise InvalidDocument("the certificate is not anchored; issue it first")
+def seal(record: Sealable, custody: Custody, seeds: Seeds, randomness: bytes, *, key_epoch: int = 1) -> SealedRecord:
+    """Return a record sealed under the custody of its batch; refuses (InvalidDocument) one of another batch."""
+    anchor, kind = record.anchor, record.kind
     if (anchor.genesis_hash, anchor.batch) != (custody.genesis_hash, custody.batch):
         raise InvalidDocument(
             f"found batch 0x{anchor.batch.hex()}; expected 0x{custody.batch.hex()}, which the custody is for"
         )
-    kind = DIALECTS[certificate.dialect].kind
-    binding = Binding(anchor.genesis_hash, root, kind.number, key_epoch)
-    ciphertexts, groups = [], []
-    drawn = draws_of(randomness, len(kind.groups), KEY_BYTES * custody.threshold)
-    for index, group in enumerate(everything.groups):
-        assert isinstance(group, OpenGroup)
-        key, coefficients = drawn[index][:KEY_BYTES], drawn[index][KEY_BYTES:]
+    binding, count = record.binding(key_epoch), len(kind.groups)
+    keys, *coefficients = draws_of(randomness, custody.threshold, count * KEY_BYTES)
+    ciphertexts = []
+    for index, (group, key) in enumerate(zip(record.groups, draws_of(keys, count, KEY_BYTES), strict=True)):
         contents = encode_contents(Contents(group.seed, group.fields), kind.sealed_bytes_min[index])
-        ciphertext = encrypt(key, contents, SEALED_GROUP + binding.encode(index))
-        hashed = group_hash_of(group.seed, index, group.fields)
-        ciphertexts.append(ciphertext)
-        digest = sha256(ciphertext).digest()
-        groups.append(_sealed_group(hashed, digest, key, coefficients, custody, seeds, binding, index))
-    opening = Opening(certificate.dialect, country, anchor)
-    closed = _closed(opening, seeds, binding)
-    manifest = Manifest(anchor.chain_id, binding, custody_hash(custody), tuple(groups), closed)
+        ciphertexts.append(encrypt(key, contents, SEALED_GROUP + binding.encode(index)))
+    named = [(hashed, sha256(each).digest()) for hashed, each in zip(record.group_hashes, ciphertexts, strict=True)]
+    groups = _sealed_groups(named, keys, b"".join(coefficients), custody.threshold, seeds, binding)
+    opening = _closed(Opening(record.dialect, record.country, anchor), seeds, binding)
+    manifest = Manifest(anchor.chain_id, binding, custody_hash(custody), groups, opening)
     return SealedRecord(tuple(ciphertexts), manifest)
 
 
 def rewrap_bytes(kind: Kind, threshold: int) -> int:
-    """Return how many random bytes :func:`rewrap` takes: what shares each group's key."""
+    """Return how many random bytes :func:`rewrap` takes: what shares the groups' keys."""
     return len(kind.groups) * KEY_BYTES * (threshold - 1)
 
 
@@ -96,40 +118,46 @@ def rewrap(
     It changes who can open what is stored from now on. It withdraws nothing: who had a key keeps it, and the former
     custodians still answer for whoever kept the former manifest. For that a record is sealed anew, under a new epoch.
     """
-    binding, kind = manifest.binding, KINDS[manifest.binding.kind]
     if custody_hash(custody) == manifest.custody:
         raise AttestationError("found the custody that it is under already; expected a new one, with seeds of its own")
     if (opening.anchor.genesis_hash, opening.anchor.batch) != (custody.genesis_hash, custody.batch):
         raise AttestationError("found a custody of another batch; expected one of the record's own")
-    drawn = draws_of(randomness, len(kind.groups), KEY_BYTES * (custody.threshold - 1))
-    groups = [
-        _sealed_group(old.hash, old.ciphertext, _checked(key, old), drawn[index], custody, seeds, binding, index)
-        for index, (old, key) in enumerate(zip(manifest.groups, keys, strict=True))
-    ]
-    closed = _closed(opening, seeds, binding)
-    return replace(manifest, custody=custody_hash(custody), groups=tuple(groups), opening=closed)
+    joined = b"".join([_checked(key, old) for old, key in zip(manifest.groups, keys, strict=True)])
+    named = [(old.hash, old.ciphertext) for old in manifest.groups]
+    groups = _sealed_groups(named, joined, randomness, custody.threshold, seeds, manifest.binding)
+    closed = _closed(opening, seeds, manifest.binding)
+    return replace(manifest, custody=custody_hash(custody), groups=groups, opening=closed)
 
 
-def _sealed_group(
-    hashed: bytes,
-    ciphertext_hash: bytes,
-    key: bytes,
+def _sealed_groups(
+    named: Sequence[tuple[bytes, bytes]],
+    keys: bytes,
     coefficients: bytes,
-    custody: Custody,
+    threshold: int,
     seeds: Seeds,
     binding: Binding,
-    index: int,
-) -> SealedGroup:
-    """Return what the manifest says of a group whose key, and what shares it, were drawn."""
-    shares = split(key, custody.threshold, len(seeds.custodians), coefficients)
-    pairs = zip(shares, seeds.custodians, strict=True)
-    return SealedGroup(
-        hash=hashed,
-        ciphertext=ciphertext_hash,
-        key=keccak256(KEY + key),
-        recovery=masked(key, mask(seeds.recovery, binding, index)),
-        masked=tuple([masked(share, mask(seed, binding, index)) for share, seed in pairs]),
-        shares=tuple([keccak256(SHARE + share) for share in shares]),
+) -> tuple[SealedGroup, ...]:
+    """Return what a manifest says of groups, each named by its hash and its ciphertext's.
+
+    The keys are shared and masked all at once, one after the other in one string: that is many times as fast.
+    """
+    count, held = len(named), seeds.custodians
+    shares = split(keys, threshold, len(held), coefficients)
+    hidden = [masked(share, masks(seed, binding, count)) for share, seed in zip(shares, held, strict=True)]
+    recovery = masked(keys, masks(seeds.recovery, binding, count))
+    places = [slice(at * KEY_BYTES, (at + 1) * KEY_BYTES) for at in range(count)]
+    return tuple(
+        [
+            SealedGroup(
+                hash=hashed,
+                ciphertext=ciphertext,
+                key=keccak256(KEY + keys[place]),
+                recovery=recovery[place],
+                masked=tuple([each[place] for each in hidden]),
+                shares=tuple([keccak256(SHARE + share[place]) for share in shares]),
+            )
+            for (hashed, ciphertext), place in zip(named, places, strict=True)
+        ]
     )
 
 

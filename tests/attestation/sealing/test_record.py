@@ -9,9 +9,9 @@ from attestation.sealing.trial import CERTIFICATE, GENESIS_HASH, anchored, custo
 from cocket.attestation.codes import EXAMPLES
 from cocket.attestation.errors import AttestationError, FalseShare, InvalidDocument, InvalidFile
 from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
-from cocket.attestation.prove import HiddenGroup, OpenCountry, integrity_of, whole
+from cocket.attestation.prove import HiddenGroup, OpenCountry, integrity_of, present, whole
 from cocket.attestation.sealing.cipher import TAG_BYTES
-from cocket.attestation.sealing.custody import mask, opening_key
+from cocket.attestation.sealing.custody import mask, opening_key, vault_seed
 from cocket.attestation.sealing.record import (
     group_key,
     open_group,
@@ -22,6 +22,8 @@ from cocket.attestation.sealing.record import (
     rewrap,
     rewrap_bytes,
     seal,
+    sealable,
+    sealable_of,
     validate_manifest,
 )
 
@@ -31,7 +33,7 @@ GROUPS = range(len(CERTIFICATE_OF_ORIGIN.groups))
 def sealed(certificate=CERTIFICATE, threshold=2, count=4, label="sealing", **more):
     custody, seeds = custody_of(threshold, count, certificate.anchor.batch)
     randomness = random_of(label, random_bytes(CERTIFICATE_OF_ORIGIN, threshold))
-    return seal(certificate, custody, seeds, randomness, **more), custody, seeds
+    return seal(sealable(certificate), custody, seeds, randomness, **more), custody, seeds
 
 
 RECORD, CUSTODY, SEEDS = sealed()
@@ -163,6 +165,31 @@ def test_the_vault_knows_where_it_belongs_and_nobody_else():
     assert opening_key(SEEDS.vault, MANIFEST.binding) != opening_key(SEEDS.recovery, MANIFEST.binding)
 
 
+def test_the_recovery_key_restores_the_opening_too():
+    assert open_vault(MANIFEST, vault_seed(SEEDS.recovery)) == open_vault(MANIFEST, SEEDS.vault)
+    assert vault_seed(SEEDS.vault) != SEEDS.recovery
+
+
+def test_what_was_opened_whole_is_sealed_anew_under_the_next_epoch():
+    keys = [recovered_key(MANIFEST, group, SEEDS.recovery) for group in GROUPS]
+    opening = open_vault(MANIFEST, SEEDS.vault)
+    everything = presentation_of(MANIFEST, opening.dialect, opening.country, opening.anchor, opened(RECORD, keys))
+    custody, seeds = custody_of(1, 1, label="new seeds")
+    randomness = random_of("anew", random_bytes(CERTIFICATE_OF_ORIGIN, 1))
+    again = seal(sealable_of(everything), custody, seeds, randomness, key_epoch=2)
+    assert again.manifest.binding == replace(MANIFEST.binding, key_epoch=2)
+    assert not {group.key for group in again.manifest.groups} & {group.key for group in MANIFEST.groups}
+    assert opened(again, keys_of(again, seeds, 1, (1,))) == opened(RECORD, keys)
+    with pytest.raises(InvalidFile, match="another key"):
+        recovered_key(again.manifest, 0, SEEDS.recovery)
+
+
+def test_a_presentation_that_hides_something_is_not_sealed():
+    for hiding in (present(CERTIFICATE, ("goods",)), present(CERTIFICATE, show_country=False)):
+        with pytest.raises(InvalidDocument, match="hides something"):
+            sealable_of(hiding)
+
+
 def test_lengths_say_the_size_class_only():
     lengths = {tuple(len(each) for each in sealed(anchored(name))[0].ciphertexts) for name in EXAMPLES}
     assert lengths == {tuple(size + TAG_BYTES for size in CERTIFICATE_OF_ORIGIN.sealed_bytes_min)}
@@ -231,14 +258,14 @@ def test_rewrapping_wants_a_new_custody_of_the_same_batch_and_true_keys():
 def test_what_is_not_anchored_here_or_was_changed_is_not_sealed():
     randomness = random_of("sealing", random_bytes(CERTIFICATE_OF_ORIGIN, 2))
     with pytest.raises(InvalidDocument, match="not anchored"):
-        seal(replace(CERTIFICATE, anchor=None), CUSTODY, SEEDS, randomness)
+        sealable(replace(CERTIFICATE, anchor=None))
     with pytest.raises(InvalidDocument, match="was changed"):
-        seal(replace(CERTIFICATE, secret=b"x" * 32), CUSTODY, SEEDS, randomness)
+        sealable(replace(CERTIFICATE, secret=b"x" * 32))
     elsewhere = replace(CERTIFICATE, anchor=replace(CERTIFICATE.anchor, genesis_hash=b"x" * 32))
     with pytest.raises(InvalidDocument, match="which the custody is for"):
-        seal(elsewhere, CUSTODY, SEEDS, randomness)
+        seal(sealable(elsewhere), CUSTODY, SEEDS, randomness)
     with pytest.raises(AttestationError, match="random bytes"):
-        seal(CERTIFICATE, CUSTODY, SEEDS, randomness[:-1])
+        seal(sealable(CERTIFICATE), CUSTODY, SEEDS, randomness[:-1])
 
 
 @pytest.mark.parametrize(
