@@ -1,6 +1,6 @@
-"""What the journal asks of a disk, the real one, and one in memory that forgets what was not synced.
+"""What our files ask of a disk, the real one, and one in memory that forgets what was not synced.
 
-Nothing here knows what the bytes mean. Errors are the operating system's (OSError); the journal judges them.
+Nothing here knows what the bytes mean. Errors are the operating system's (OSError); whose file it is judges them.
 """
 
 import errno
@@ -34,7 +34,7 @@ class DiskFile(Protocol):
 
 
 class Disk(Protocol):
-    """A file system, as far as a journal needs one."""
+    """A file system, as far as a journal, a register or a shelf needs one."""
 
     def exists(self, path: Path) -> bool:
         """Return whether there is a file of this name."""
@@ -50,6 +50,22 @@ class Disk(Protocol):
 
     def sync_folder(self, folder: Path) -> None:
         """Return when the names in a folder are on the disk."""
+        ...
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder for its owner only, and those above it that are missing; nothing when it is there."""
+        ...
+
+    def read(self, path: Path) -> bytes | None:
+        """Return the content of a file, None when there is none of this name."""
+        ...
+
+    def unlink(self, path: Path) -> None:
+        """Take a file away, if it is there; not on the disk before ``sync_folder``."""
+        ...
+
+    def sizes(self, folder: Path) -> dict[str, int]:
+        """Return the names of the files in a folder, each with its size in bytes; none when there is no such folder."""
         ...
 
 
@@ -75,6 +91,32 @@ class RealDisk:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder, each new one known to the folder above it."""
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(mode=0o700, exist_ok=True)
+            self.sync_folder(each.parent)
+
+    def read(self, path: Path) -> bytes | None:
+        """Return the content of a file."""
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def unlink(self, path: Path) -> None:
+        """Take a file away."""
+        path.unlink(missing_ok=True)
+
+    def sizes(self, folder: Path) -> dict[str, int]:
+        """Return the names and sizes of the files in a folder."""
+        try:
+            with os.scandir(folder) as entries:
+                return {entry.name: entry.stat().st_size for entry in entries if entry.is_file(follow_symlinks=False)}
+        except FileNotFoundError:
+            return {}
 
 
 class _RealFile:
@@ -143,6 +185,21 @@ class FakeDisk:
         self._count_sync()
         kept = {path: inode for path, inode in self._synced_names.items() if path.parent != folder}
         self._synced_names = kept | {path: inode for path, inode in self._names.items() if path.parent == folder}
+
+    def make_folder(self, folder: Path) -> None:
+        """Do nothing: names here are whole paths."""
+
+    def read(self, path: Path) -> bytes | None:
+        """Return the content of a file."""
+        return bytes(self._names[path].data) if path in self._names else None
+
+    def unlink(self, path: Path) -> None:
+        """Take a file away, for good once its folder is synced."""
+        self._names.pop(path, None)
+
+    def sizes(self, folder: Path) -> dict[str, int]:
+        """Return the names and sizes of the files in a folder."""
+        return {path.name: len(inode.data) for path, inode in self._names.items() if path.parent == folder}
 
     def remove(self, path: Path) -> None:
         """Lose a file for good, as an operator can."""

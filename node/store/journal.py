@@ -4,18 +4,9 @@ Append-only and framed. It knows heights and opaque records; it never interprets
 records of the open height are resent as they are and nothing is signed anew, so losing the journal is dangerous and
 is made visible: ``is_fresh``, ``height`` and ``must_watch``.
 
-File: a header (magic, format, genesis hash, validator address, CRC), then frames. One ``append`` is one frame and one
-fsync. A frame says its height, its size and how much of the file was on the disk before it was written; so, when a
-frame is bad, a later good one tells whether the bad one was a torn write, which nobody has seen and is cut off, or
-damage to what was safe, which stops the node.
-
-=======  ===========================================================================
-bytes    frame
-=======  ===========================================================================
-8 4 8 4  height, payload size, synced bytes before this frame, CRC-32 of these three
-...      payload: records, each after its size in 4 bytes
-4        CRC-32 of the payload
-=======  ===========================================================================
+File: a header (magic, format, genesis hash, validator address, CRC), then frames (:mod:`..frames`) whose mark is the
+height. One ``append`` is one frame and one fsync. A torn write, which nobody has seen, is cut off; damage to what was
+safe stops the node.
 
 Starting a height costs no fsync: the next one carries it. The file is written anew only when it has
 grown past ``COMPACT_BYTES`` and a height ends.
@@ -24,10 +15,10 @@ grown past ``COMPACT_BYTES`` and a height ends.
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from zlib import crc32
 
 from cocket.node.errors import NodeFault, Refused
 from cocket.node.store.disk import Disk, DiskFile, RealDisk
+from cocket.node.store.frames import encode_frame, is_damage, read_frame, with_checksum, without_checksum
 
 FORMAT_VERSION = 1
 COMPACT_BYTES = 16 * 1024 * 1024
@@ -36,10 +27,7 @@ RECORD_BYTES_MAX = 32 * 1024 * 1024
 
 _MAGIC = b"cocketj\n"
 _HEADER = struct.Struct(">8sI32s20s")
-_FRAME = struct.Struct(">QIQ")
-_CRC = struct.Struct(">I")
-_HEADER_BYTES = _HEADER.size + _CRC.size
-_FRAME_HEAD_BYTES = _FRAME.size + _CRC.size
+_HEADER_BYTES = len(with_checksum(bytes(_HEADER.size)))
 
 
 class SigningJournal:
@@ -183,7 +171,7 @@ class SigningJournal:
         beside = self._path.with_name(self._path.name + ".new")
         file = self._disk.open(beside)
         file.truncate(0)
-        file.append(self._header + _CRC.pack(crc32(self._header)) + frame)
+        file.append(with_checksum(self._header) + frame)
         file.sync()
         self._disk.rename(beside, self._path)
         self._disk.sync_folder(self._path.parent)
@@ -195,7 +183,7 @@ class SigningJournal:
         _validate_header(data, self._header, self._path)
         position = _HEADER_BYTES
         while position < len(data):
-            frame = _read_frame(data, position)
+            frame = read_frame(data, position)
             if frame is None:
                 self._cut(data, position)
                 break
@@ -211,12 +199,8 @@ class SigningJournal:
 
     def _cut(self, data: bytes, position: int) -> None:
         """Cut a torn write off, unless a later frame says that what is bad here was once safe."""
-        for later in range(position + 1, len(data) - _FRAME_HEAD_BYTES + 1):
-            head = data[later : later + _FRAME.size]
-            if crc32(head) != _CRC.unpack_from(data, later + _FRAME.size)[0]:
-                continue
-            if _read_frame(data, later) is not None and _FRAME.unpack(head)[2] > position:
-                raise NodeFault(f"journal {self._path}: bad frame at byte {position}: {_DAMAGED}")
+        if is_damage(data, position):
+            raise NodeFault(f"journal {self._path}: bad frame at byte {position}: {_DAMAGED}")
         self.torn_bytes = len(data) - position
         self._file.truncate(position)
 
@@ -226,43 +210,17 @@ _DAMAGED = (
 )
 
 
-def _frame(height: int, records: tuple[bytes, ...], synced: int) -> bytes:
-    parts = []
+def _frame(height: int, records: Sequence[bytes], synced: int) -> bytes:
     for record in records:
         if len(record) > RECORD_BYTES_MAX:
             raise NodeFault(f"journal: a record of {len(record)} bytes, at most {RECORD_BYTES_MAX} are kept")
-        parts += [_CRC.pack(len(record)), record]
-    payload = b"".join(parts)
-    head = _FRAME.pack(height, len(payload), synced)
-    return b"".join((head, _CRC.pack(crc32(head)), payload, _CRC.pack(crc32(payload))))
-
-
-def _read_frame(data: bytes, position: int) -> tuple[int, list[bytes], int] | None:
-    """Return (height, records, position after it) of the frame at ``position``, or None when it is not whole."""
-    start = position + _FRAME_HEAD_BYTES
-    if start > len(data):
-        return None
-    head = data[position : position + _FRAME.size]
-    height, size, _ = _FRAME.unpack(head)
-    end = start + size
-    if _CRC.unpack_from(data, position + _FRAME.size)[0] != crc32(head) or end + _CRC.size > len(data):
-        return None
-    payload = data[start:end]
-    if _CRC.unpack_from(data, end)[0] != crc32(payload):
-        return None
-    records = []
-    at = 0
-    while at < size:
-        length = _CRC.unpack_from(payload, at)[0]
-        records.append(payload[at + 4 : at + 4 + length])
-        at += 4 + length
-    return height, records, end + _CRC.size
+    return encode_frame(height, records, synced)
 
 
 def _validate_header(data: bytes, expected: bytes, path: Path) -> None:
     """Refuse a journal that is not this chain's and this validator's."""
-    header = data[: _HEADER.size]
-    if len(data) < _HEADER_BYTES or _CRC.unpack_from(data, _HEADER.size)[0] != crc32(header):
+    header = without_checksum(data, _HEADER.size)
+    if header is None:
         raise NodeFault(f"journal {path}: bad header: {_DAMAGED}")
     if header == expected:
         return

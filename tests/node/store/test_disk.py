@@ -40,6 +40,37 @@ def test_a_rename_replaces_and_keeps_the_open_file(disk: Disk, tmp_path: Path) -
     assert not disk.exists(tmp_path / "f.new")
 
 
+def test_files_are_read_listed_and_taken_away(disk: Disk, tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    assert disk.sizes(folder) == {}
+    disk.make_folder(folder)
+    disk.make_folder(folder)
+    for name in ("f", "g"):
+        disk.open(folder / name).append(b"abc" + name.encode())
+    assert (disk.read(folder / "f"), disk.read(folder / "h")) == (b"abcf", None)
+    assert disk.sizes(folder) == {"f": 4, "g": 4}
+    disk.unlink(folder / "f")
+    disk.unlink(folder / "h")
+    assert (disk.read(folder / "f"), disk.sizes(folder), disk.sizes(tmp_path)) == (None, {"g": 4}, {})
+
+
+def test_folders_are_for_their_owner_only(tmp_path: Path) -> None:
+    RealDisk().make_folder(tmp_path / "a" / "b")
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b")] == [0o700, 0o700]
+
+
+def test_a_file_taken_away_is_back_after_a_crash_unless_its_folder_was_synced() -> None:
+    disk = FakeDisk()
+    synced_file(disk)
+    disk.unlink(PATH)
+    disk.crash()
+    assert disk.read(PATH) == b"safe"
+    disk.unlink(PATH)
+    disk.sync_folder(PATH.parent)
+    disk.crash()
+    assert disk.read(PATH) is None
+
+
 def test_a_closed_file_takes_nothing(disk: Disk, tmp_path: Path) -> None:
     file = disk.open(tmp_path / "f")
     file.close()
