@@ -6,6 +6,7 @@
     +-- InvalidTransaction   a transaction can never, or not now, be part of a block: reject it
     +-- InvalidGenesis       genesis.json is malformed, or asks for what this node does not do: do not start
     +-- Refused              a rule, a limit or a contract said no to something well-formed
+    +-- Damaged              something stored is not what was stored: use it for nothing, restore it from a copy
     +-- NodeFault            our own bug or the disk: stop the node
 
 Each message says what was found, what was expected and, where the reader can act, what to do. This module imports
@@ -35,6 +36,10 @@ class InvalidGenesis(NodeError):
 
 class Refused(NodeError):
     """A rule, a limit or a contract said no to something well-formed; the message says which."""
+
+
+class Damaged(NodeError):
+    """Something stored is missing, or not what was stored; the message names it. The rest stays usable."""
 
 
 class NodeFault(NodeError):

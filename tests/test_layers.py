@@ -38,7 +38,7 @@ MAY_IMPORT = {
     **{leaf: (leaf,) for leaf in LEAVES},
 }
 SHELL = "node.service"
-NEVER_THE_SHELL = ("node.chain", "node.consensus", "node.protocols", "node.rpc", "node.store")
+NEVER_THE_SHELL = ("node.chain", "node.consensus", "node.protocols", "node.rpc", "node.store", "node.vault")
 IMPURE = {
     "asyncio",
     "time",

@@ -64,9 +64,11 @@ def read_frame(data: bytes, position: int) -> Frame | None:
     records = []
     at = 0
     while at < size:
-        length = _CRC.unpack_from(payload, at)[0]
+        length = int.from_bytes(payload[at : at + 4])
         records.append(payload[at + 4 : at + 4 + length])
         at += 4 + length
+    if at != size:
+        return None
     return Frame(mark, tuple(records), start + size + _CRC.size)
 
 
