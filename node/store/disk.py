@@ -199,7 +199,8 @@ class FakeDisk:
 
     def sizes(self, folder: Path) -> dict[str, int]:
         """Return the names and sizes of the files in a folder."""
-        return {path.name: len(inode.data) for path, inode in self._names.items() if path.parent == folder}
+        parts = folder.parts
+        return {path.name: len(inode.data) for path, inode in self._names.items() if path.parts[:-1] == parts}
 
     def remove(self, path: Path) -> None:
         """Lose a file for good, as an operator can."""
