@@ -492,7 +492,7 @@ def _claim_values(claim: Claim) -> tuple[object, ...]:
 
 def _evidence_values(evidence: Evidence) -> tuple[object, ...]:
     right, residency = evidence.right, evidence.residency
-    shown = (bytes(32), bytes(2), bytes(16), [])
+    shown: tuple[object, ...] = (bytes(32), bytes(2), bytes(16), [])
     if right is not None:
         shown = (right.document_root, encode_country(right.country), right.salt, list(right.path))
     bound = (bytes(16), []) if residency is None else (residency.salt, _countries(residency))
