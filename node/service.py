@@ -28,7 +28,6 @@ from cocket.node.chain.pool import Pool, PoolLimits
 from cocket.node.chain.rules import Rules
 from cocket.node.chain.spec import Genesis
 from cocket.node.chain.transaction import Transaction
-from cocket.node.chain.vm import load_trusted_setups
 from cocket.node.config import Home, PoolSettings, Settings
 from cocket.node.consensus.effects import Rejected
 from cocket.node.consensus.messages import Message
@@ -210,8 +209,6 @@ class Node:
             self._network.update_known(self._known_enodes())
             self._start_validator()
             await self._network.start()
-            # Two seconds of a core: beside the first blocks, not before them.
-            self._loop.run_in_executor(None, load_trusted_setups)
             head = self.ledger.head
             self._log.info(
                 "node started",

@@ -21,7 +21,7 @@ os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
 
 from cocket.node.chain.vm.context import BlockContext
 from cocket.node.chain.vm.execution import BlockExecution, contract_address
-from cocket.node.chain.vm.precompiles import load_trusted_setups, validate_backends
+from cocket.node.chain.vm.precompiles import validate_backends
 from cocket.node.chain.vm.simulation import CallRequest, CallResult, Estimate, call, estimate_gas, run_constructor
 from cocket.node.chain.vm.watch import ExecutionAborted
 
@@ -35,7 +35,6 @@ __all__ = [
     "call",
     "contract_address",
     "estimate_gas",
-    "load_trusted_setups",
     "run_constructor",
     "validate_backends",
 ]

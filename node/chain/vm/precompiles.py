@@ -6,24 +6,21 @@
 - ``ecadd``, ``ecmul`` (EIP-196), ``ecpairing`` (EIP-197): on integers instead of field objects, ten times as quick.
 - ``blake2f`` (EIP-152): four columns at once, five times as quick. It and ``ecpairing`` are still what gas buys the
   most time with, so they ask the watch between rounds and pairs.
-- ``point_evaluation`` (EIP-4844): py-evm reads the trusted setup, 1.8 s, at every call; here once.
+- ``point_evaluation`` (EIP-4844): py-evm reads the trusted setup, 1.8 s, at every call; here never (``kzg``).
 
 This module is part of the door to py-evm. It never knows gas outside of a precompile.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Final
 
-from ckzg import load_trusted_setup, verify_kzg_proof  # type: ignore[import-not-found]
 from coincurve import PublicKey
 from eth.exceptions import VMError
-from eth.precompiles import point_evaluation as kzg
-from eth.vm.forks.cancun.constants import BLS_MODULUS, FIELD_ELEMENTS_PER_BLOB
+from eth.vm.forks.cancun.constants import FIELD_ELEMENTS_PER_BLOB
 
 from cocket.node.chain.hashing import keccak256
-from cocket.node.chain.vm import alt_bn128, pairing
+from cocket.node.chain.vm import alt_bn128, kzg, pairing
 from cocket.node.chain.vm.computation import Computation
 from cocket.node.errors import NodeFault
 
@@ -38,6 +35,7 @@ _PAIRING_GAS: Final = 34_000  # EIP-1108
 _PAIR_BYTES: Final = 192
 _POINT_EVALUATION_GAS: Final = 50_000
 _POINT_EVALUATION_BYTES: Final = 192
+_KZG_VERSION: Final = b"\x01"  # how a commitment's versioned hash begins
 _BLAKE2F_BYTES: Final = 213
 _ROUNDS_BETWEEN_CHECKS: Final = 256  # a millisecond
 
@@ -158,20 +156,15 @@ def point_evaluation(computation: Computation) -> None:
     if len(data) != _POINT_EVALUATION_BYTES:
         raise VMError(f"point evaluation input has {len(data)} bytes")
     commitment = data[96:144]
-    if kzg.kzg_to_versioned_hash(commitment) != data[:32]:
+    if _KZG_VERSION + hashlib.sha256(commitment).digest()[1:] != data[:32]:
         raise VMError("point evaluation commitment does not match its hash")
     try:
-        is_proven = verify_kzg_proof(commitment, data[32:64], data[64:96], data[144:], _trusted_setup())
-    except RuntimeError as error:  # ckzg's word for a point that is not on the curve
+        is_proven = kzg.verify_proof(commitment, data[32:64], data[64:96], data[144:])
+    except kzg.MalformedProof as error:
         raise VMError("point evaluation input is malformed") from error
     if not is_proven:
         raise VMError("point evaluation proof is wrong")
-    computation.output = FIELD_ELEMENTS_PER_BLOB.to_bytes(32, "big") + BLS_MODULUS.to_bytes(32, "big")
-
-
-@cache
-def _trusted_setup() -> object:
-    return load_trusted_setup(kzg.TRUSTED_SETUP_PATH, 0)
+    computation.output = FIELD_ELEMENTS_PER_BLOB.to_bytes(32, "big") + kzg.FIELD.to_bytes(32, "big")
 
 
 _BLAKE2B_IV: Final = (
@@ -257,11 +250,6 @@ def _mix(a: int, b: int, c: int, d: int, x: int, y: int) -> tuple[int, int, int,
     return a, (b >> 63 | b << 1) & _WORDS, c, d
 
 
-def load_trusted_setups() -> None:
-    """Load what the first point evaluation would wait two seconds for: a node of a Cancun chain does so at start."""
-    _trusted_setup()
-
-
 def validate_backends() -> None:
     """Raise NodeFault unless the native parts that executions need are there and right."""
     if not PublicKey.__module__.startswith("coincurve"):
@@ -272,3 +260,4 @@ def validate_backends() -> None:
         raise NodeFault("OpenSSL lacks RIPEMD-160: enable its legacy provider, blocks may need it") from error
     if digest != "9c1185a5c5e9fc54612808977ee8f548b2258d31":
         raise NodeFault("RIPEMD-160 gives a wrong hash: repair OpenSSL")
+    kzg.validate_backend()

@@ -19,7 +19,6 @@ from cocket.node.chain.vm import (
     ExecutionAborted,
     alt_bn128,
     call,
-    load_trusted_setups,
     precompiles,
     validate_backends,
 )
@@ -236,7 +235,6 @@ def test_long_precompiles_can_be_stopped() -> None:
 
 
 def test_point_evaluation_verifies_a_proof() -> None:
-    load_trusted_setups()
     # A constant polynomial 0: commitment, value and proof are zero (EIP-4844).
     infinity = b"\xc0" + bytes(47)
     versioned = b"\x01" + hashlib.sha256(infinity).digest()[1:]
