@@ -14,6 +14,7 @@ from sha3 import keccak_256
 
 from cocket.cli.errors import CommandError, Exit
 from cocket.contracts.errors import ContractRefusal, decode_revert
+from cocket.node.deferral import defer_curves
 
 if TYPE_CHECKING:
     from web3.types import RPCEndpoint
@@ -24,6 +25,8 @@ FINAL_TIMEOUT_S = 120  # two round timeouts at their ceiling, twice over
 POLL_FIRST_S = 0.01
 POLL_S = 0.2
 LOG_RANGE_BLOCKS = 5000  # what a node answers in one eth_getLogs
+
+defer_curves()  # web3 and eth_account, which the functions below import, would bring them
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
