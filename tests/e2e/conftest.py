@@ -5,9 +5,9 @@ import pytest
 from e2e.trial import Trial
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    """One network of four authorities for every test that leaves it able to go on."""
+    """One network of four authorities for every test of a file that leaves it able to go on."""
     trial = Trial(tmp_path_factory.mktemp("four"), "BR", "KE", "NL", "SG")
     with closing(trial):
         trial.start()
