@@ -20,7 +20,8 @@ class Artifact:
     """One compiled contract.
 
     ``runtime`` lacks the immutables that a constructor appends: what lies on a chain is what the constructor returned.
-    ``layout`` maps each storage variable's name (``module.variable`` for shared modules) to its slot.
+    ``layout`` maps each storage variable's name (``module.variable`` for shared modules) to its slot, ``immutables``
+    are the names of what is appended, 32 bytes each, in order.
     """
 
     name: str
@@ -31,6 +32,19 @@ class Artifact:
     initcode: bytes
     runtime: bytes
     layout: dict[str, int]
+    immutables: tuple[str, ...]
+
+
+def deployed_code_hash(name: str, directory: bytes) -> bytes:
+    """Give the Keccak-256 of a contract's code as it lies on a chain, bound to a Directory, as an account has it.
+
+    Raises MalformedArtifact for one with other immutables than that.
+    """
+    artifact = load_artifact(name)
+    if artifact.immutables not in ((), ("DIRECTORY",)):
+        raise MalformedArtifact(f"{name}: its code depends on {', '.join(artifact.immutables)}, expected DIRECTORY")
+    appended = directory.rjust(32, b"\0") if artifact.immutables else b""
+    return bytes(keccak_256(artifact.runtime + appended).digest())
 
 
 @cache
@@ -57,6 +71,7 @@ def parse_artifact(text: str) -> Artifact:
             initcode=bytes.fromhex(value["initcode"][2:]),
             runtime=bytes.fromhex(value["runtime"][2:]),
             layout=_flat_layout(value["layout"]["storage_layout"]),
+            immutables=tuple(value["layout"].get("code_layout", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedArtifact(f"the artifact does not parse ({error!r}); compile again") from error

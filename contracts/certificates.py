@@ -176,6 +176,19 @@ def used_slot(root: bytes, index: int) -> int:
     return mapping_slot(outer, index.to_bytes(32, "big"))
 
 
+def used_by_slot(root: bytes, index: int, authority: int) -> int:
+    """Give the storage slot of how much of a document an authority has used, in parts per million."""
+    outer = mapping_slot(load_artifact(_CERTIFICATES).layout["used_by"], root)
+    return mapping_slot(mapping_slot(outer, index.to_bytes(32, "big")), authority.to_bytes(32, "big"))
+
+
+def successor_slots(root: bytes, index: int) -> tuple[int, int]:
+    """Give the storage slots of what replaced a document: the batch, and the index in it."""
+    outer = mapping_slot(load_artifact(_CERTIFICATES).layout["successors"], root)
+    first = mapping_slot(outer, index.to_bytes(32, "big"))
+    return first, first + 1
+
+
 def decode_batch_word(word: int) -> Batch:
     """Give the batch in a storage word, as a storage proof shows it."""
     return Batch(

@@ -13,7 +13,9 @@ from typing import cast
 from sha3 import keccak_256
 
 from cocket.contracts.abi import View, interface
-from cocket.contracts.errors import MalformedValue
+from cocket.contracts.artifact import load_artifact
+from cocket.contracts.errors import MalformedAnswer, MalformedValue
+from cocket.contracts.history import decode_word, latest_slot, mapping_slot, past_slot
 from cocket.contracts.values import decode_country, encode_country, encode_name
 
 ADDRESS = bytes.fromhex("00000000000000000000000000000000000c0c02")
@@ -365,6 +367,47 @@ def _node_tuple(node: Node) -> tuple[bytes, bytes, str]:
     if not 1 <= len(node.endpoint) <= ENDPOINT_BYTES_MAX or not all("!" <= letter <= "~" for letter in node.endpoint):
         raise MalformedValue(f"endpoint: {node.endpoint!r}, expected host:port, 1 to {ENDPOINT_BYTES_MAX} of ! to ~")
     return node.node_id[:32], node.node_id[32:], node.endpoint
+
+
+def validators_hash_slot() -> int:
+    """Give the storage slot of the hash of the validators."""
+    return load_artifact(_CONSORTIUM).layout["validators_hash"]
+
+
+def last_set_change_slot() -> int:
+    """Give the storage slot of the block in which the set of validators last changed."""
+    return load_artifact(_CONSORTIUM).layout["last_set_change"]
+
+
+def country_slot(authority: int) -> int:
+    """Give the storage slot of an authority's country."""
+    return mapping_slot(load_artifact(_CONSORTIUM).layout["countries"], authority.to_bytes(32, "big"))
+
+
+def standing_slot(authority: int) -> int:
+    """Give the storage slot of the newest word about an authority's standing."""
+    return latest_slot(load_artifact(_CONSORTIUM).layout, authority)
+
+
+def past_standing_slot(authority: int, sequence: int) -> int:
+    """Give the storage slot of an earlier word about an authority's standing, by its sequence number."""
+    return past_slot(load_artifact(_CONSORTIUM).layout, authority, sequence)
+
+
+def decode_country_word(word: int) -> str:
+    """Give the country in a storage word, the empty string when there is none."""
+    if word & (1 << 240) - 1:
+        raise MalformedAnswer(f"country: found {word:#066x}, expected two letters and zeros")
+    return decode_country((word >> 240).to_bytes(2, "big"))
+
+
+def decode_standing_word(word: int) -> Standing:
+    """Give an authority's standing in a storage word, as a storage proof shows it."""
+    entry = decode_word(word)
+    try:
+        return Standing(Status(entry.fact & 0xFF), entry.time, entry.fact >> 8 & 0xFFFF)
+    except ValueError as error:
+        raise MalformedAnswer(f"standing: {error}") from None
 
 
 def _int(value: object) -> int:

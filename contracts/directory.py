@@ -7,6 +7,8 @@ Writes give calldata, views give a View. Its setters are not here: only the Cons
 from typing import cast
 
 from cocket.contracts.abi import View, interface
+from cocket.contracts.artifact import load_artifact
+from cocket.contracts.history import mapping_slot
 from cocket.contracts.values import decode_name, encode_name
 
 ADDRESS = bytes.fromhex("00000000000000000000000000000000000c0c01")
@@ -42,6 +44,11 @@ def code_list(name: str) -> View[bytes]:
 def code_list_since(name: str, edition: bytes) -> View[int]:
     """Ask for the block time at which an edition was accepted; 0 when it never was."""
     return interface(_DIRECTORY).view("codeListSince", encode_name(name), edition, make=_int)
+
+
+def entry_slot(name: str) -> int:
+    """Give the storage slot of the address that a name means."""
+    return mapping_slot(load_artifact(_DIRECTORY).layout["entries"], encode_name(name))
 
 
 def version() -> View[str]:

@@ -5,10 +5,12 @@ A word is time (40 bits) | sequence (16 bits) | fact (200 bits). The newest lies
 one prove it at one header.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sha3 import keccak_256
+
+from cocket.contracts.errors import MalformedAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,33 @@ def past_slot(layout: Mapping[str, int], subject: int, sequence: int) -> int:
     """Give the slot of a subject's older word, by its sequence number."""
     outer = mapping_slot(layout["history.past"], subject.to_bytes(32, "big"))
     return mapping_slot(outer, sequence.to_bytes(32, "big"))
+
+
+def words_back(
+    latest: int, read: Callable[[int], int], past: Callable[[int], int], count_max: int
+) -> tuple[tuple[int, ...], bool]:
+    """Give the words of a history, oldest first, and whether they are all: the newest and ``count_max`` - 1 before it.
+
+    ``read`` gives the value of a slot, ``past`` the slot of an earlier word by its sequence number. Each word must
+    bear its own number, and times may not go back: MalformedAnswer otherwise.
+    """
+    words: list[int] = []
+    slot, expected = latest, None
+    while len(words) < count_max:
+        word = read(slot)
+        entry = decode_word(word)
+        if not word and not words:
+            return (), True
+        if expected is not None and (entry.sequence, bool(word)) != (expected, True):
+            raise MalformedAnswer(f"history: found entry {entry.sequence}, expected {expected}")
+        if words and entry.time > decode_word(words[-1]).time:
+            raise MalformedAnswer(f"history: entry {entry.sequence} is younger than the next one")
+        words.append(word)
+        if not entry.sequence:
+            return tuple(reversed(words)), True
+        expected = entry.sequence - 1
+        slot = past(expected)
+    return tuple(reversed(words)), False
 
 
 def mapping_slot(slot: int, key: bytes) -> int:
