@@ -8,7 +8,7 @@ check`` (with what was missing). What could not be checked is never shown as a n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, date, datetime, time
 from typing import Literal
 
@@ -86,20 +86,36 @@ class Mandate:
 
 @dataclass(frozen=True, slots=True)
 class IssuerFacts:
-    """Who the issuer is: participant id, the country that accredited it, its history in order of time."""
+    """Who the issuer is: participant id, the country that accredited it, its history in order of time.
+
+    Of what was before ``known_from_s`` nothing is said.
+    """
 
     participant: int
     accredited_by: str
     mandates: tuple[Mandate, ...]
+    known_from_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A share of a certificate (parts per million) that an importing country has used."""
+    """A share of a certificate (parts per million) that an importing country has used; ``at`` None: time not known."""
 
     country: str
     share_ppm: int
-    at: BlockPoint
+    at: BlockPoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Warrant:
+    """Why facts are believed, in words that follow "as of block 17,".
+
+    ``is_closed``: they end with their block for good, so of a date that ends later they say nothing; else they are of
+    a ledger that goes on, asked just now.
+    """
+
+    text: str
+    is_closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +123,7 @@ class LedgerFacts:
     """What one ledger says, as of one final block, about one item of one batch.
 
     ``has_batch`` False: that ledger knows no such batch. The others are None when they were not, or could not be, read.
+    Of the item's changes before ``changes_known_from_s`` nothing is said.
     """
 
     chain_id: int
@@ -118,6 +135,13 @@ class LedgerFacts:
     changes: tuple[ItemChange, ...] | None = None
     issuer: IssuerFacts | None = None
     uses: tuple[Use, ...] | None = None
+    changes_known_from_s: int = 0
+    warrant: Warrant | None = None
+
+    def is_silent_on(self, on_date: date | None) -> bool:
+        """Say whether the facts end before the date does, and no later ones can be had from where they came."""
+        is_closed = self.warrant is not None and self.warrant.is_closed
+        return is_closed and on_date is not None and _end_of(on_date) > self.as_of.time_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +183,15 @@ class Verdict:
         return {"overall": self.overall, **answers}
 
 
-def verdict(shown: Certificate | Presentation, facts: LedgerFacts | None, on_date: date | None) -> Verdict:
+def verdict(
+    shown: Certificate | Presentation,
+    facts: LedgerFacts | None,
+    on_date: date | None,
+    missing: str = "no ledger was asked",
+) -> Verdict:
     """Return the verdict on a certificate or presentation on a date (UTC; its last second counts).
 
-    Without facts, or without a date, what hangs on them could not be checked.
+    Without facts, or without a date, what hangs on them could not be checked; ``missing`` says why there are no facts.
     """
     try:
         presentation = whole(shown) if isinstance(shown, Certificate) else shown
@@ -171,7 +200,7 @@ def verdict(shown: Certificate | Presentation, facts: LedgerFacts | None, on_dat
         places = [Problem(finding.pointer, finding.found, finding.expected) for finding in error.findings]
         unread = tuple(places) or (Problem("", str(error), "a document that can be read"),)
         return _nothing(Integrity(None, None, False, unread), "the document cannot be read")
-    ledger = _usable(presentation, integrity, facts)
+    ledger = _usable(presentation, integrity, facts, missing)
     if isinstance(ledger, str):
         unknown = _unknown(ledger)
         in_force = _document_period(presentation, integrity, on_date) or unknown
@@ -183,12 +212,24 @@ def verdict(shown: Certificate | Presentation, facts: LedgerFacts | None, on_dat
         return Verdict(_integrity(integrity), issuance, in_force, unknown, unknown, unknown)
     return Verdict(
         _integrity(integrity),
-        issuance,
-        _in_force(presentation, integrity, ledger, on_date),
-        _issuer_authority(presentation, ledger, on_date),
-        _superseded(ledger, on_date),
-        _used(ledger),
+        *(
+            _warranted(answer, ledger)
+            for answer in (
+                issuance,
+                _in_force(presentation, integrity, ledger, on_date),
+                _issuer_authority(presentation, ledger, on_date),
+                _superseded(ledger, on_date),
+                _used(ledger),
+            )
+        ),
     )
+
+
+def _warranted(answer: Answer, facts: LedgerFacts) -> Answer:
+    """Return an answer that, when it is a yes, says as of which block, and why that is believed."""
+    if answer.answer != YES or facts.warrant is None:
+        return answer
+    return replace(answer, reason=f"{answer.reason}; as of {facts.as_of.text()}, {facts.warrant.text}")
 
 
 def _unknown(missing: str) -> Answer:
@@ -214,7 +255,9 @@ def _integrity(integrity: Integrity) -> Answer:
     return Answer(YES, f"the fields shown lead to batch 0x{integrity.batch_root.hex()}")
 
 
-def _usable(presentation: Presentation, integrity: Integrity, facts: LedgerFacts | None) -> LedgerFacts | str:
+def _usable(
+    presentation: Presentation, integrity: Integrity, facts: LedgerFacts | None, missing: str
+) -> LedgerFacts | str:
     """Return the facts when they are about this very item, else what is missing."""
     anchor = presentation.anchor
     if anchor is None:
@@ -224,7 +267,7 @@ def _usable(presentation: Presentation, integrity: Integrity, facts: LedgerFacts
             "the fields do not lead to the batch that the certificate names, so nothing the ledger says is about them"
         )
     if facts is None:
-        return "no ledger was asked"
+        return missing
     wanted = (anchor.chain_id, anchor.genesis_hash, anchor.contract)
     if wanted != (facts.chain_id, facts.genesis_hash, facts.contract):
         return (
@@ -286,7 +329,13 @@ def _document_period(presentation: Presentation, integrity: Integrity, on_date: 
 def _until(facts: LedgerFacts, on_date: date) -> tuple[int, str]:
     """Return the moment that a date stands for, no later than the facts, and a word when they end before it."""
     end = _end_of(on_date)
-    return (end, "") if end <= facts.as_of.time_s else (facts.as_of.time_s, f" as of {facts.as_of.text()}")
+    if end <= facts.as_of.time_s:
+        return end, ""
+    return facts.as_of.time_s, "" if facts.warrant is not None else f" as of {facts.as_of.text()}"
+
+
+def _silence(facts: LedgerFacts, on_date: date) -> Answer:
+    return _unknown(f"the facts end with {facts.as_of.text()}, before {on_date} is over; newer ones are needed")
 
 
 def _in_force(presentation: Presentation, integrity: Integrity, facts: LedgerFacts, on_date: date | None) -> Answer:
@@ -312,7 +361,14 @@ def _ledger_period(facts: LedgerFacts, on_date: date) -> Answer:
         return _at(NO, f"not anchored before {batch.anchored.text()}", batch.anchored)
     if facts.changes is None:
         return _unknown("the item's status was not read")
+    if facts.is_silent_on(on_date):
+        for change in facts.changes:
+            if change.status in ("withdrawn", "superseded"):  # for good
+                return _at(NO, f"{_change_text(change)}, {change.at.text()}", change.at)
+        return _silence(facts, on_date)
     moment_s, as_of = _until(facts, on_date)
+    if moment_s < facts.changes_known_from_s:
+        return _unknown(f"the item's status is known from {BlockPoint(None, facts.changes_known_from_s).text()} only")
     until_then = [change for change in facts.changes if change.at.time_s <= moment_s]
     later = [change for change in facts.changes if change.at.time_s > moment_s and change.status != "in force"]
     if until_then and until_then[-1].status != "in force":
@@ -340,9 +396,13 @@ def _issuer_authority(presentation: Presentation, facts: LedgerFacts, on_date: d
     if facts.batch is not None and facts.batch.issuer != issuer.participant:
         return _unknown(f"facts about participant {issuer.participant}; the issuer is {facts.batch.issuer}")
     kind = DIALECTS[presentation.dialect].kind.number
+    if facts.is_silent_on(on_date):
+        return _silence(facts, on_date)
     moment_s, as_of = _until(facts, on_date)
+    if moment_s < issuer.known_from_s:
+        return _unknown(f"the issuer's history is known from {BlockPoint(None, issuer.known_from_s).text()} only")
     answer = _entitlement(issuer, kind, moment_s, as_of)
-    if answer.answer == NO and facts.batch is not None:
+    if answer.answer == NO and facts.batch is not None and facts.batch.anchored.time_s >= issuer.known_from_s:
         anchored = facts.batch.anchored
         then = _entitlement(issuer, kind, anchored.time_s, "").answer == YES
         note = f"; it {'was' if then else 'was not'} entitled when the batch was anchored, {anchored.text()}"
@@ -379,6 +439,8 @@ def _superseded(facts: LedgerFacts, on_date: date | None) -> Answer:
     for change in facts.changes:
         if change.status == "superseded" and change.at.time_s <= moment_s:
             return _at(YES, f"{_change_text(change)}, {change.at.text()}", change.at)
+    if on_date is not None and facts.is_silent_on(on_date):
+        return _silence(facts, on_date)
     return Answer(NO, f"not superseded as of {facts.as_of.text()}")
 
 
@@ -389,11 +451,15 @@ def _used(facts: LedgerFacts) -> Answer:
         return Answer(NO, f"not used as of {facts.as_of.text()}")
     total = sum(use.share_ppm for use in facts.uses)
     rest = "in full" if total >= FULL_SHARE_PPM else f"{_percent(FULL_SHARE_PPM - total)} left"
-    return _at(YES, f"used by {', '.join(_uses_text(facts.uses))}: {rest}", facts.uses[-1].at)
+    reason = f"used by {', '.join(_uses_text(facts.uses))}: {rest}"
+    last = facts.uses[-1].at
+    return Answer(YES, reason) if last is None else _at(YES, reason, last)
 
 
 def _uses_text(uses: tuple[Use, ...]) -> Iterator[str]:
-    return (f"{use.country} ({_percent(use.share_ppm)}, {use.at.text()})" for use in uses)
+    for use in uses:
+        when = "" if use.at is None else f", {use.at.text()}"
+        yield f"{use.country} ({_percent(use.share_ppm)}{when})"
 
 
 def _percent(share_ppm: int) -> str:

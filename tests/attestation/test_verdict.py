@@ -22,6 +22,7 @@ from cocket.attestation.verdict import (
     LedgerFacts,
     Mandate,
     Use,
+    Warrant,
     verdict,
 )
 from cocket.attestation.work import Chunk, commit_chunk
@@ -320,3 +321,49 @@ def test_any_facts_give_a_verdict_and_each_no_has_a_reason(facts, on_date):
     if facts.changes is None and facts.has_batch is not False:
         assert result.superseded.answer == "could not check"
     json.dumps(result.as_json())
+
+
+CLOSED = Warrant("proven from the anchor", is_closed=True)
+
+
+def test_each_yes_about_the_ledger_says_as_of_when_and_by_what():
+    live = replace(FACTS, warrant=Warrant("by the word of a node", is_closed=False), uses=(Use("SG", 400_000, None),))
+    _, _, result = told(live)
+    assert "used by SG (40 %): 60 % left" in result.used.reason
+    for name in ("issuance", "in_force", "issuer_authority", "used"):
+        assert getattr(result, name).reason.endswith("; as of block 99, 2026-09-01T10:00:00Z, by the word of a node")
+    assert "as of" not in result.integrity.reason
+    assert told(live, date(2026, 9, 1))[0] == "yes"  # a ledger that goes on was asked just now
+
+
+def test_facts_that_end_for_good_say_nothing_of_later_dates():
+    closed = replace(FACTS, warrant=CLOSED)
+    assert told(closed, date(2026, 8, 31))[:2] == ("yes", {})
+    late = dict.fromkeys(("in_force", "issuer_authority", "superseded"), "could not check")
+    for day in (date(2026, 9, 1), date(2026, 9, 2)):
+        overall, differs, result = told(closed, day)
+        assert (overall, differs) == ("could not check", late)
+        assert "end with block 99" in result.in_force.reason
+    assert told(closed, date(2027, 1, 1))[1]["in_force"] == "no"  # the document's own end needs no ledger
+    for status, word in (("suspended", "could not check"), ("withdrawn", "no"), ("superseded", "no")):
+        changed = replace(closed, changes=(ItemChange(status, block(50, "2026-05-01")),))
+        assert told(changed, date(2026, 9, 2))[1]["in_force"] == word
+    gone = replace(closed, changes=(ItemChange("superseded", block(50, "2026-05-01")),))
+    assert told(gone, date(2026, 9, 2))[1]["superseded"] == "yes"
+
+
+def test_of_what_was_before_a_history_is_known_nothing_is_said():
+    known = replace(FACTS, changes_known_from_s=moment("2026-05-01"))
+    assert told(known)[0] == "yes"
+    assert told(known, date(2026, 4, 1))[1] == {"in_force": "could not check"}
+    issuer = replace(ISSUER, known_from_s=moment("2026-05-01"))
+    assert told(replace(FACTS, issuer=issuer))[0] == "yes"
+    assert told(replace(FACTS, issuer=issuer), date(2026, 4, 1))[1] == {"issuer_authority": "could not check"}
+    ended = replace(issuer, mandates=(replace(ACTIVE, status="ended"),))
+    assert "when the batch was anchored" not in told(replace(FACTS, issuer=ended))[2].issuer_authority.reason
+
+
+def test_why_there_are_no_facts_is_said():
+    result = verdict(CERTIFICATE, None, DAY, "the bundle does not prove it")
+    assert result.issuance.reason == "the bundle does not prove it"
+    assert result.overall == "could not check"
