@@ -35,6 +35,7 @@ __all__ = [
     "Transition",
     "configuration_hash",
     "fork_id",
+    "founding_configuration",
     "is_fork_compatible",
     "parse_genesis",
 ]
@@ -63,6 +64,13 @@ class Genesis:
         return decode_extra_data(self.header.extra_data)
 
     @cached_property
+    def founding_configuration(self) -> bytes | None:
+        """The text whose hash block 0 has as vanity; None where it has none, as in a file of Besu's."""
+        config = parse_json(self.raw, GENESIS_BYTES_MAX).section("config") if self.raw else None
+        text = None if config is None else founding_configuration(config.plain())
+        return text if text is not None and keccak256(text) == self.extra_data.vanity else None
+
+    @cached_property
     def forks(self) -> ForkSchedule:
         """When the rules change, for fork ids."""
         spec = self.spec
@@ -81,16 +89,21 @@ def is_fork_compatible(genesis: Genesis, number: int, timestamp: int, remote: Fo
 
 
 def configuration_hash(config: Mapping[str, object]) -> bytes:
-    """Return the keccak256 of a founding configuration, which stands as vanity in the extraData of block 0.
+    """Return the keccak256 of a founding configuration, which stands as vanity in the extraData of block 0."""
+    return keccak256(founding_configuration(config))
 
-    So block period, validator contract and permission rule are inside the genesis hash. Left out is what members may
+
+def founding_configuration(config: Mapping[str, object]) -> bytes:
+    """Return the text of a founding configuration, whose keccak256 is inside the genesis hash.
+
+    So block period, validator contract and permission rule are inside it too. Left out is what members may
     add later by agreement: forks after Cancun with their blob schedule, and transitions. The bytes are JSON with
     sorted keys and no spaces.
     """
     later = {key.lower() for key in (*FORKS_AFTER_CANCUN, "blobSchedule", "transitions")}
     founding = {key: value for key, value in config.items() if key.lower() not in later}
     try:
-        return keccak256(msgspec.json.encode(founding, order="sorted"))
+        return msgspec.json.encode(founding, order="sorted")
     except UnicodeEncodeError:
         raise InvalidGenesis("genesis.config: found half a surrogate pair in a string, expected Unicode text") from None
 

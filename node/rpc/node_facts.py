@@ -59,6 +59,7 @@ class NodeMethods:
             Method("qbft_getEvidence", self.evidence, (author, count), Weight.HEAVY),
             Method("cocket_status", self.status),
             Method("cocket_diagnosis", self.diagnosis),
+            Method("cocket_foundingConfiguration", self.founding_configuration),
         )
 
     def chain_id(self) -> str:
@@ -163,6 +164,11 @@ class NodeMethods:
             }
             for found in islice(self._backend.status.evidence(author), min(count, EVIDENCE_COUNT_MAX))
         ]
+
+    def founding_configuration(self) -> str | None:
+        """The text of the genesis's configuration whose Keccak-256 block 0 has as vanity; null where it has none."""
+        text = self._backend.ledger.genesis.founding_configuration
+        return None if text is None else text.decode()
 
     def diagnosis(self) -> Diagnosis | None:
         """What ``cocket doctor`` reads, in plain numbers; null from a node without a network."""

@@ -420,6 +420,16 @@ def with_own(own: Json, **changes: object) -> Json:
     return {**genesis, "config": found, "extraData": extra_data(vanity=vanity, validators=VALIDATORS)}
 
 
+def test_the_founding_configuration_is_the_text_whose_hash_block_0_has() -> None:
+    later = {"qbft": [{"block": 9, "blockPeriodSeconds": 3}]}
+    ours = parse_genesis(json.dumps(with_own({"ceremony": "2026-11"}, transitions=later)).encode())
+    text = ours.founding_configuration
+    assert text is not None
+    assert keccak256(text) == ours.extra_data.vanity
+    assert b"transitions" not in text
+    assert parse().founding_configuration is None
+
+
 def test_our_own_rules() -> None:
     permission = {"contract": "0x" + "0c" * 20, "fromBlock": 5, "toBlock": 9}
     own = {"ceremony": "2026-11", "permission": permission, "requestTimeoutMaxSeconds": 20}

@@ -230,6 +230,13 @@ def test_evidence_of_equivocation_is_listed_by_validator_and_bounded() -> None:
     node.run(scenario)
 
 
+def test_a_founding_configuration_is_told_where_block_0_has_its_hash(node: Node) -> None:
+    async def scenario(session: Session) -> None:
+        assert await session.ask("cocket_foundingConfiguration") is None  # a genesis of Besu's has none
+
+    node.run(scenario)
+
+
 def test_a_node_without_a_network_has_no_diagnosis(node: Node) -> None:
     async def scenario(session: Session) -> None:
         assert await session.ask("cocket_diagnosis") is None
