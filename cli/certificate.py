@@ -1,7 +1,7 @@
 """``cocket certificate``: check, issue, show, present, withdraw, supersede, use and verify certificates of origin."""
 
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,35 +12,25 @@ from cocket.cli.account import Signing, day_start_s, format_time, parse_day, sig
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
-from cocket.cli.output import is_terminal, json_option, note, show
+from cocket.cli.output import is_terminal, json_option, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.progress import TaskID
 
     from cocket.attestation.prove import Anchor, Certificate, Presentation
-    from cocket.attestation.verdict import LedgerFacts, Verdict
     from cocket.cli.issuing import Progress
 
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 FINDINGS_SHOWN = 200
 WHOLE_PPM = 1_000_000
-STALE_S = 300  # blocks come without transactions too: an older head means that the network, or the node, stands still
-ANSWERS = {
-    "integrity": "unchanged",
-    "issuance": "anchored on the ledger",
-    "in_force": "in force",
-    "issuer_authority": "issuer entitled",
-    "superseded": "superseded",
-    "used": "used",
-}
 
 
 @click.group()
 def certificate() -> None:
-    """Check, issue, show, present, withdraw, supersede, use and verify certificates of origin."""
+    """Check, issue, show, present, bundle, withdraw, supersede, use and verify certificates of origin."""
 
 
 @certificate.command(epilog="Example: cocket certificate check coffee.json tea.json")
@@ -333,44 +323,76 @@ def verify(file: Path, on: str | None, node_url: str, as_json: bool) -> None:
 
     Exit code 0: good; 5: something speaks against it; 6: something could not be checked.
     """
-    from cocket.attestation.verdict import verdict
+    from cocket.cli.judging import Source, exit_of, judge
 
     day = parse_day(on) if on else datetime.now(UTC).date()
+    judged = judge(file, Source(node_url), day)
+    show(as_json, judged.as_json(), judged.sentences())
+    if code := exit_of([judged]):
+        raise click.exceptions.Exit(code)
+
+
+@certificate.command(epilog="Example: cocket certificate bundle coffee.presentation.json --out coffee.bundle")
+@FILE
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The new file; it is not overwritten."
+)
+@click.option(
+    "--from",
+    "checkpoint",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A checkpoint to begin at; default: the genesis.",
+)
+@click.option("--height", type=click.IntRange(min=1), help="The block to tell of; default: the node's last one.")
+@node_option
+@json_option
+def bundle(file: Path, out: Path, checkpoint: Path | None, height: int | None, node_url: str, as_json: bool) -> None:
+    """Make a file that proves the verdict offline: the fields shown, headers, seals and storage proofs from an anchor.
+
+    FILE is a presentation, or a certificate, of which everything is shown then. `cocket verify` reads it offline.
+    """
+    from cocket.attestation.prove import Certificate, present
+    from cocket.cli.bundling import make_bundle
+    from cocket.cli.judging import parse_anchor
+    from cocket.node.bundle.checkpoint import Checkpoint
+    from cocket.node.bundle.file import encode_bundle
+    from cocket.node.keystore import write_whole
+
+    if out.exists():
+        raise CommandError(f"{out} exists; choose another file", Exit.REFUSED)
     shown = read_certificate(file)
-    found = verdict(shown, facts_of(shown.anchor, node_url, day), day)
-    show(as_json, {**found.as_json(), "on": day.isoformat()}, verdict_sentences(found, day))
-    if found.overall != "yes":
-        raise click.exceptions.Exit(Exit.VERIFICATION_NO if found.overall == "no" else Exit.COULD_NOT_CHECK)
+    presentation = present(shown) if isinstance(shown, Certificate) else shown
+    anchor = None if checkpoint is None else parse_anchor(str(checkpoint))
+    assert not isinstance(anchor, bytes), "a file is a checkpoint"
+    with _progress() as progress:
+        made = make_bundle(NodeClient(node_url), presentation, anchor, height, _changes_progress(progress))
+    data = encode_bundle(made)
+    write_whole(out, data, 0o644)
+    head = made.head.header
+    begin = "the genesis" if not isinstance(anchor, Checkpoint) else f"the checkpoint of block {anchor.height}"
+    day = datetime.fromtimestamp(head.timestamp + 1, UTC).date() - timedelta(days=1)
+    answer = {
+        "file": str(out),
+        "bytes": len(data),
+        "block": head.number,
+        "time": head.timestamp,
+        "last_day": day.isoformat(),
+        "changes_of_validators": len(made.changes),
+        "genesis_hash": presentation.anchor.genesis_hash if presentation.anchor else None,
+    }
+    said = [
+        f"{out}: {len(data)} bytes, from {begin} over {len(made.changes)} changes of the validators to block "
+        f"{head.number}, {format_time(head.timestamp)}",
+        f"It can say everything of days up to {day}: cocket verify {out} --on {day} --anchor ...",
+    ]
+    show(as_json, answer, said)
 
 
-def facts_of(anchor: "Anchor | None", node_url: str, day: date) -> "LedgerFacts | None":
-    """Return what the ledger says, None when it cannot be asked (then the verdict says "could not check")."""
-    from cocket.cli.evidence import gather_facts
-    from cocket.contracts.errors import ContractError
+def _changes_progress(report: "Progress") -> "Callable[[int, int], None]":
+    def progress(done: int, whole: int) -> None:
+        report("proving" if whole else "finding", done, whole or done)
 
-    if anchor is None:
-        return None
-    try:
-        facts = gather_facts(NodeClient(node_url), anchor, day_start_s(day) + 86_399)
-    except (CommandError, ContractError) as error:
-        note(f"cocket: {error}")
-        return None
-    age_s = datetime.now(UTC).timestamp() - facts.as_of.time_s
-    if age_s > STALE_S:
-        note(
-            f"cocket: the node's last block is {age_s / 60:.0f} minutes old; what happened since is not in this verdict"
-        )
-    return facts
-
-
-def verdict_sentences(found: "Verdict", day: date) -> list[str]:
-    """Return the verdict as people read it."""
-    overall = {"yes": "GOOD", "no": "NOT GOOD", "could not check": "COULD NOT BE CHECKED IN FULL"}[found.overall]
-    lines = [f"{overall} on {day}"]
-    for name, label in ANSWERS.items():
-        answer = getattr(found, name)
-        lines.append(f"  {label + ':':24}{answer.answer} - {answer.reason}")
-    return lines
+    return progress
 
 
 def read_certificate(path: Path) -> "Certificate | Presentation":

@@ -22,6 +22,7 @@ from cocket.contracts.events import (
     decode_log,
     event_topic,
 )
+from cocket.node.bundle.item import change_reason
 
 
 def gather_facts(client: NodeClient, anchor: Anchor, moment_s: int) -> LedgerFacts:
@@ -86,9 +87,8 @@ def _changes(events: list[tuple[Event, BlockPoint]]) -> Iterator[ItemChange]:
     for event, at in events:
         match event:
             case ItemSuspended() | ItemWithdrawn() | BatchWithdrawn():
-                by = "its authority" if event.by_authority else "its issuer"
-                what = "the whole batch, " if isinstance(event, BatchWithdrawn) else ""
-                reason = f"{what}by {by}, reason code {event.reason}"
+                is_batch = isinstance(event, BatchWithdrawn)
+                reason = change_reason(event.reason, is_by_authority=event.by_authority, is_batch=is_batch)
                 yield ItemChange("suspended" if isinstance(event, ItemSuspended) else "withdrawn", at, reason)
             case ItemReinstated():
                 yield ItemChange("in force", at)

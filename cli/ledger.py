@@ -1,4 +1,4 @@
-"""``cocket ledger``: carry a chain by file, from one home to another or to another program."""
+"""``cocket ledger``: carry a chain by file, from one home to another or to another program; vouch for a block of it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cocket.cli.account import Signing, format_time, signing_options
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.output import json_option, note, show
 
@@ -24,7 +25,7 @@ home_option = click.option(
 
 @click.group()
 def ledger() -> None:
-    """Carry a chain by file: sealed blocks as RLP, one after the other, as Besu and geth export them."""
+    """Carry a chain by file: sealed blocks as RLP, one after the other, as Besu and geth export them; vouch for one."""
 
 
 @ledger.command("export", epilog="Example: cocket ledger export --home trial/NL --out nl.blocks")
@@ -121,6 +122,70 @@ def import_(file: Path, home: Path, as_json: bool) -> None:
         [
             f"{file}: {added} blocks imported, {read - added} were there already",
             f"The chain of {home} now ends with block {head.number}, 0x{head_hash.hex()}.",
+        ],
+    )
+
+
+@ledger.command(epilog="Example: cocket ledger checkpoint cp.json --home trial/KE")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--height", type=click.IntRange(min=1), help="The block of a new checkpoint; default: the last one.")
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Another copy of the same checkpoint, whose signatures are added; may be repeated.",
+)
+@signing_options
+@json_option
+def checkpoint(file: Path, height: int | None, others: tuple[Path, ...], signing: Signing, as_json: bool) -> None:
+    """Make a checkpoint, add an authority's signature to one, or put copies together: an anchor for `cocket verify`.
+
+    FILE is made when it is not there, and else compared with your own node before it is signed with your admin key.
+    Hand it from authority to authority, or let all sign copies of it. Two thirds of the active authorities must sign.
+    """
+    from cocket.cli import checkpointing
+    from cocket.cli.judging import read_checkpoint
+    from cocket.node.bundle.checkpoint import encode_checkpoint
+    from cocket.node.keystore import write_whole
+
+    has_key = signing.home is not None or signing.key_file is not None
+    if not has_key and not file.exists():
+        raise CommandError(
+            f"{file}: not there yet; to make it say who signs: --home HOME for an authority's admin key", Exit.USAGE
+        )
+    if file.exists():
+        found = read_checkpoint(file)
+        if height not in (None, found.height):
+            raise CommandError(f"{file}: of block {found.height}; choose another file for block {height}", Exit.USAGE)
+    if has_key:
+        signatory = signing.open()
+        if not file.exists():
+            found = checkpointing.read_statement(signatory.client, height)
+        found = checkpointing.sign(found, signatory.client, signatory.key)
+    for other in others:
+        found = checkpointing.merge(found, read_checkpoint(other))
+    if has_key or others:
+        write_whole(file, encode_checkpoint(found), 0o644)
+    signers = [signer.country for signer in found.signers()]
+    missing = max(0, found.needed - len(signers))
+    answer = {
+        "file": str(file),
+        "height": found.height,
+        "block_hash": found.block_hash,
+        "genesis_hash": found.genesis_hash,
+        "time": found.time_s,
+        "signed_by": signers,
+        "needed": found.needed,
+        "is_complete": not missing,
+    }
+    last = f"{missing} more must sign" if missing else f"An anchor now: cocket verify ... --anchor {file}"
+    show(
+        as_json,
+        answer,
+        [
+            f"{file}: block {found.height}, 0x{found.block_hash.hex()}, {format_time(found.time_s)}",
+            f"signed by {', '.join(signers)}, {len(signers)} of {len(found.authorities)} active authorities; {last}",
         ],
     )
 

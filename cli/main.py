@@ -13,11 +13,12 @@ NOUNS = {
     "doctor": "Say why blocks do not come: who is missing, whose clock is off, who disagrees on what.",
     "genesis": "Found a network together: record, gather, confirm, show.",
     "keys": "Make, list, import and export encrypted keys.",
-    "ledger": "Carry a chain by file: export its blocks, import them into another home.",
+    "ledger": "Carry a chain by file: export its blocks, import them into another home; vouch for a block.",
     "network": "A whole network on this machine, for trying out.",
     "node": "Run a node.",
     "participant": "Accredit, suspend and list chambers, exporters, ports, carriers and auditors.",
     "status": "Height, round, validators, peers and pool of a node.",
+    "verify": "Give the verdict on certificates, presentations and bundles, the last without any network.",
 }
 
 

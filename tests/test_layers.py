@@ -35,6 +35,22 @@ MAY_IMPORT = {
         "node.chain.header",
         "node.chain.rlp_codec",
     ),
+    "node.bundle": (
+        "node.bundle",
+        "node.errors",
+        "node.chain.account",
+        "node.chain.extra_data",
+        "node.chain.genesis_config",
+        "node.chain.hashing",
+        "node.chain.header",
+        "node.chain.json_section",
+        "node.chain.rlp_codec",
+        "node.chain.trie",
+        "node.consensus.seals",
+        "node.consensus.validators",
+        "contracts",
+        "attestation",
+    ),
     **{leaf: (leaf,) for leaf in LEAVES},
 }
 SHELL = "node.service"
@@ -52,7 +68,15 @@ IMPURE = {
     "threading",
     "uuid",
 }
-PURE = ("attestation", "node.consensus", "node.diagnosis", "node.findings", "node.judgement", "node.observations")
+PURE = (
+    "attestation",
+    "node.bundle",
+    "node.consensus",
+    "node.diagnosis",
+    "node.findings",
+    "node.judgement",
+    "node.observations",
+)
 DOORS = {
     "eth": ("node.chain.vm",),
     "trie": (),

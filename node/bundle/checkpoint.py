@@ -1,0 +1,207 @@
+"""Checkpoints: a block that authorities vouch for, as an anchor younger than the genesis.
+
+The file says which block, who seals after it, which authorities were active then and with which admin account, and
+carries their signatures (EIP-712 typed data). It is an anchor like a genesis hash: to be had from somebody one trusts.
+A quorum of its authorities must have signed, two thirds, so that a checkpoint is never easier to forge than a block.
+(``docs/formats.md``; ADR 20.)
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from cocket.attestation.canonical import encode_json
+from cocket.attestation.errors import AttestationError
+from cocket.attestation.members import Members, hexadecimal, octets, read_json
+from cocket.contracts.consortium import VALIDATORS_MAX
+from cocket.node.bundle.errors import InvalidCheckpoint
+from cocket.node.bundle.file import AUTHORITIES_MAX
+from cocket.node.chain.hashing import ADDRESS_BYTES, HASH_BYTES, keccak256
+from cocket.node.consensus.seals import SIGNATURE_BYTES, is_low_s, recover_seal
+from cocket.node.consensus.validators import quorum
+
+FORMAT: Final = "cocket-checkpoint-1"
+CHECKPOINT_BYTES_MAX: Final = 1 << 20
+"""255 authorities with a signature each are some 80 KB."""
+
+_DOMAIN_TYPE: Final = b"EIP712Domain(string name,string version,uint256 chainId,bytes32 salt)"
+_AUTHORITY_TYPE: Final = b"Authority(uint16 number,string country,address admin)"
+_TYPE: Final = (
+    b"Checkpoint(uint64 height,bytes32 blockHash,uint64 time,address[] validators,Authority[] authorities)"
+    + _AUTHORITY_TYPE
+)
+_NAMES: Final = (
+    *("format", "chain_id", "genesis_hash", "height", "block_hash", "time"),
+    *("validators", "authorities", "signatures"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """An authority that was active at the block: its number, its country, its admin account."""
+
+    number: int
+    country: str
+    admin: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A block, the validators after it (ascending), the authorities, and signatures in the order of their signers."""
+
+    chain_id: int
+    genesis_hash: bytes
+    height: int
+    block_hash: bytes
+    time_s: int
+    validators: tuple[bytes, ...]
+    authorities: tuple[Authority, ...]
+    signatures: tuple[bytes, ...] = ()
+
+    @property
+    def needed(self) -> int:
+        """How many authorities must have signed: the quorum of the active ones."""
+        return quorum(len(self.authorities))
+
+    def signers(self) -> tuple[Authority, ...]:
+        """Return who signed, in order of number; InvalidCheckpoint on a signature of nobody here, or a second one."""
+        digest = signing_hash(self)
+        by_admin = {authority.admin: authority for authority in self.authorities}
+        found: list[Authority] = []
+        for position, signature in enumerate(self.signatures):
+            try:
+                admin = recover_seal(digest, signature)
+            except ValueError as error:
+                raise InvalidCheckpoint(f"checkpoint: signature {position}: {error}") from None
+            if admin not in by_admin or not is_low_s(signature):
+                raise InvalidCheckpoint(f"checkpoint: signature {position} is of none of its authorities")
+            found.append(by_admin[admin])
+        if [signer.number for signer in found] != sorted({signer.number for signer in found}):
+            raise InvalidCheckpoint("checkpoint: found signatures in another order, expected one each, by number")
+        return tuple(found)
+
+    def signed(self, signatures: Iterable[bytes]) -> "Checkpoint":
+        """Return the checkpoint with more signatures, each authority's once and in order of number."""
+        by_number: dict[int, bytes] = {}
+        for signature in (*self.signatures, *signatures):
+            (signer,) = replace(self, signatures=(signature,)).signers()
+            by_number.setdefault(signer.number, signature)
+        return replace(self, signatures=tuple(by_number[number] for number in sorted(by_number)))
+
+    def unsigned(self) -> "Checkpoint":
+        """Return what is signed, for comparison."""
+        return replace(self, signatures=())
+
+
+def signing_hash(checkpoint: Checkpoint) -> bytes:
+    """Return the hash of 32 bytes that an authority's admin signs (EIP-712)."""
+    domain = keccak256(
+        keccak256(_DOMAIN_TYPE)
+        + keccak256(b"Cocket checkpoint")
+        + keccak256(b"1")
+        + _word(checkpoint.chain_id)
+        + checkpoint.genesis_hash
+    )
+    authority_type = keccak256(_AUTHORITY_TYPE)
+    authorities = [
+        keccak256(
+            authority_type
+            + _word(authority.number)
+            + keccak256(authority.country.encode())
+            + authority.admin.rjust(32, b"\0")
+        )
+        for authority in checkpoint.authorities
+    ]
+    body = keccak256(
+        keccak256(_TYPE)
+        + _word(checkpoint.height)
+        + checkpoint.block_hash
+        + _word(checkpoint.time_s)
+        + keccak256(b"".join([validator.rjust(32, b"\0") for validator in checkpoint.validators]))
+        + keccak256(b"".join(authorities))
+    )
+    return keccak256(b"\x19\x01" + domain + body)
+
+
+def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """Return the file of a checkpoint: canonical JSON."""
+    return encode_json(
+        {
+            "format": FORMAT,
+            "chain_id": checkpoint.chain_id,
+            "genesis_hash": hexadecimal(checkpoint.genesis_hash),
+            "height": checkpoint.height,
+            "block_hash": hexadecimal(checkpoint.block_hash),
+            "time": checkpoint.time_s,
+            "validators": [hexadecimal(validator) for validator in checkpoint.validators],
+            "authorities": [
+                {"number": authority.number, "country": authority.country, "admin": hexadecimal(authority.admin)}
+                for authority in checkpoint.authorities
+            ],
+            "signatures": [hexadecimal(signature) for signature in checkpoint.signatures],
+        }
+    )
+
+
+def decode_checkpoint(data: bytes) -> Checkpoint:
+    """Return the checkpoint in a file; InvalidCheckpoint when it is none, or a signature is of nobody in it.
+
+    Whether enough signed is for ``validate_signers``: a checkpoint is gathered signature by signature.
+    """
+    try:
+        members = Members(read_json(data, CHECKPOINT_BYTES_MAX, "checkpoint"), "", _NAMES)
+        if members.node["format"] != FORMAT:
+            raise members.refusal("format", FORMAT)
+        checkpoint = Checkpoint(
+            chain_id=members.number("chain_id", 1 << 53),
+            genesis_hash=members.octets("genesis_hash", HASH_BYTES),
+            height=members.number("height", 1 << 53),
+            block_hash=members.octets("block_hash", HASH_BYTES),
+            time_s=members.number("time", 1 << 53),
+            validators=members.several("validators", VALIDATORS_MAX, _address),
+            authorities=members.several("authorities", AUTHORITIES_MAX, _authority),
+            signatures=members.several("signatures", AUTHORITIES_MAX, _signature),
+        )
+    except AttestationError as error:
+        raise InvalidCheckpoint(f"checkpoint: {error}") from None
+    numbers = [_word(authority.number) for authority in checkpoint.authorities]
+    _require_ascending(checkpoint.validators, "validators")
+    _require_ascending(numbers, "authorities")
+    if len({authority.admin for authority in checkpoint.authorities}) != len(numbers):
+        raise InvalidCheckpoint("checkpoint: found one admin for two authorities, expected one each")
+    checkpoint.signers()
+    return checkpoint
+
+
+def validate_signers(checkpoint: Checkpoint) -> tuple[Authority, ...]:
+    """Return who signed; InvalidCheckpoint unless they are a quorum of its authorities."""
+    signers = checkpoint.signers()
+    if len(signers) < checkpoint.needed:
+        raise InvalidCheckpoint(
+            f"checkpoint: found the signatures of {len(signers)} authorities, expected {checkpoint.needed} of "
+            f"{len(checkpoint.authorities)}; the others add theirs with: cocket ledger checkpoint FILE --home HOME"
+        )
+    return signers
+
+
+def _require_ascending(found: Sequence[bytes], what: str) -> None:
+    if not found or list(found) != sorted(set(found)):
+        raise InvalidCheckpoint(f"checkpoint: {what}: found none or another order, expected them ascending, each once")
+
+
+def _word(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def _address(node: object, place: str) -> bytes:
+    return octets(node, ADDRESS_BYTES, place)
+
+
+def _signature(node: object, place: str) -> bytes:
+    return octets(node, SIGNATURE_BYTES, place)
+
+
+def _authority(node: object, place: str) -> Authority:
+    members = Members(node, place, ("number", "country", "admin"))
+    number = members.number("number", AUTHORITIES_MAX + 1)
+    return Authority(number, members.country("country"), members.octets("admin", ADDRESS_BYTES))
