@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
-from benchmark import execution, issuance, joining, network, rest
+from benchmark import bundles, execution, issuance, joining, network, rest
 from benchmark.floors import FLOORS, Verdict, describe_machine, judge
 from benchmark.progress import say
 from benchmark.run import Run
@@ -34,6 +34,7 @@ MEASUREMENTS: tuple[tuple[Callable[[Run], Figures], tuple[str, ...]], ...] = (
     (network.measure, ("network_tx_per_s", "network_p99_s", "network_lost")),
     (joining.measure, ("join_5000_blocks_s",)),
     (issuance.rates, ("issue_certificates_per_s", "issue_vs_openattestation", "verify_ms")),
+    (bundles.measure, ("bundle_verify_ms",)),
     (issuance.million, ("issue_million_rss_mb",)),
 )
 

@@ -18,6 +18,7 @@ FLOORS: dict[str, tuple[str, float]] = {
     "issue_vs_openattestation": (">=", 1.5),
     "issue_million_rss_mb": ("<", 4000),
     "verify_ms": ("<", 5),
+    "bundle_verify_ms": ("<", 50),
     "node_rss_mb": ("<", 250),
     "cli_help_s": ("<", 0.15),
 }
