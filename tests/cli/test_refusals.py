@@ -14,9 +14,10 @@ NOT_BY_COMMAND = {
     "certificates": {"depth", "path length", "zero directory", "zero top"},
     "participants": {"unknown role", "zero directory", "zero identity"},
     "consortium": {
-        "duplicate validator", "endpoint", "fixed name", "founding time", "keys not distinct", "no encryption key",
-        "no endpoint", "no founder", "no node", "not in the set", "unknown parameter", "zero directory", "zero key",
-        "zero name or edition", "zero name or target", "zero node",
+        "duplicate validator", "endpoint", "fixed name", "founding time", "keys not distinct",
+        "no access contract", "no encryption key", "no endpoint", "no founder", "no node", "not in the set",
+        "unknown parameter", "zero directory", "zero key", "zero name or edition", "zero name or target",
+        "zero node",
     },
 }  # fmt: skip
 

@@ -27,12 +27,12 @@ def test_nobody_else_writes(sender):
 def test_names_are_kept_in_order_and_can_change_their_meaning():
     ledger = founded()
     decide(ledger, [NL, KE, SG], consortium.propose_entry(name="Measures", target=certificates.ADDRESS))
-    assert ledger.ask_directory(directory.name_count()) == 4
-    assert ledger.ask_directory(directory.name_at(3)) == "Measures"
-    assert ledger.ask_directory(directory.name_at(4)) == ""
+    assert ledger.ask_directory(directory.name_count()) == 5
+    assert ledger.ask_directory(directory.name_at(4)) == "Measures"
+    assert ledger.ask_directory(directory.name_at(5)) == ""
     # Another target for a known name is no new name.
     decide(ledger, [NL, KE, SG], consortium.propose_entry(name="Measures", target=consortium.ADDRESS))
-    assert ledger.ask_directory(directory.name_count()) == 4
+    assert ledger.ask_directory(directory.name_count()) == 5
     assert ledger.ask_directory(directory.address_of("Measures")) == consortium.ADDRESS
     assert ledger.ask_directory(directory.address_of("Nothing")) == bytes(20)
 

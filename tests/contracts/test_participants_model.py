@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cocket.contracts import certificates, consortium, directory, participants
+from cocket.contracts import access, certificates, consortium, directory, participants
 from cocket.contracts.errors import ContractRefusal
 from cocket.contracts.participants import KeySpan, MandateStatus, Role
 
@@ -329,11 +329,12 @@ class DirectoryMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.ledger = founded()
-        self.names = ["Consortium", "Participants", "Certificates"]
+        self.names = ["Consortium", "Participants", "Certificates", "Access"]
         self.entries = {
             "Consortium": consortium.ADDRESS,
             "Participants": participants.ADDRESS,
             "Certificates": certificates.ADDRESS,
+            "Access": access.ADDRESS,
         }
         self.editions = {}
         self.newest = {}
