@@ -7,6 +7,7 @@
     ├── InvalidFile         a certificate or presentation file that cannot be read as one
     ├── InvalidSelection    a wish to show fields that the document does not have, or fewer than must be shown
     ├── InvalidBatch        leaves that cannot become a batch: none, too many, of the wrong size
+    ├── FalseDisclosure     disclosures of an SD-JWT that do not belong to what was signed, or that no reader may take
     └── FalseShare          a custodian's answer that does not lead to its share; says whose
 
 A proof that does not hold is no error: it is a verdict (see :mod:`cocket.attestation.verdict`).
@@ -42,6 +43,10 @@ class InvalidSelection(AttestationError):
 
 class InvalidBatch(AttestationError):
     """A batch is empty, over its capacity, or its parts have the wrong size."""
+
+
+class FalseDisclosure(AttestationError):
+    """An SD-JWT's disclosures and digests break a rule of RFC 9901, section 7.1: unknown, twice, out of place."""
 
 
 class FalseShare(AttestationError):
