@@ -28,6 +28,7 @@ FROM_DOCUMENT_SECRET = _SCHEME + b"\x11"  # document secret -> group seeds || co
 FROM_GROUP_SEED = _SCHEME + b"\x12"  # group seed -> salts || decoys
 FROM_BATCH_SEED_ORDER = _SCHEME + b"\x13"  # batch seed -> order
 FROM_BATCH_SEED_PADDING = _SCHEME + b"\x14"  # batch seed -> padding leaves
+FROM_GROUP_SEED_SD_JWT = _SCHEME + b"\x15"  # group seed -> two salts || decoy digests of its SD-JWT
 
 CUSTODY = _SCHEME + b"\x20"  # a custody's canonical text
 SHARE = _SCHEME + b"\x21"  # share
