@@ -1,4 +1,4 @@
-"""``cocket certificate``: check, issue, show, present, withdraw, supersede, use and verify certificates of origin."""
+"""``cocket certificate``: check, issue, show, present, export, withdraw, supersede, use and verify certificates."""
 
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +11,18 @@ import click
 from cocket.cli.account import Signing, day_start_s, format_time, parse_day, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
+from cocket.cli.exchange import (
+    AUDIENCE,
+    NONCE,
+    export_certificate,
+    import_certificate,
+    is_sd_jwt_file,
+    present_sd_jwt,
+    read_sd_jwt,
+    refuse_sd_jwt,
+)
 from cocket.cli.files import read_bounded
+from cocket.cli.keys import PASSPHRASE
 from cocket.cli.output import is_terminal, json_option, show
 
 if TYPE_CHECKING:
@@ -30,7 +41,11 @@ WHOLE_PPM = 1_000_000
 
 @click.group()
 def certificate() -> None:
-    """Check, issue, show, present, bundle, withdraw, supersede, use and verify certificates of origin."""
+    """Check, issue, show, present, bundle, export, withdraw, supersede, use and verify certificates of origin."""
+
+
+certificate.add_command(export_certificate)
+certificate.add_command(import_certificate)
 
 
 @certificate.command(epilog="Example: cocket certificate check coffee.json tea.json")
@@ -194,19 +209,55 @@ def show_certificate(file: Path, as_json: bool) -> None:
     help="A group (goods, parties ...), a JSON Pointer, or * for all.",
 )
 @click.option("--hide-country", is_flag=True, help="Do not show the importing country.")
+@click.option(
+    "--holder-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Of an SD-JWT: sign as its holder with this key (P-256 in PEM), for --audience and --nonce.",
+)
+@AUDIENCE
+@NONCE
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
+@PASSPHRASE
 @json_option
-def present(file: Path, selection: tuple[str, ...], hide_country: bool, out: Path, as_json: bool) -> None:
-    """Make a presentation that shows some fields and proves them; the others stay closed."""
+def present(
+    file: Path,
+    selection: tuple[str, ...],
+    hide_country: bool,
+    holder_key: Path | None,
+    audience: str | None,
+    nonce: str | None,
+    out: Path,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a presentation that shows some fields and proves them; the others stay closed.
+
+    FILE is a certificate, or an SD-JWT that was exported: then the presentation is one too.
+    """
     from cocket.attestation.files import encode_presentation
     from cocket.attestation.prove import present as present_fields
     from cocket.node.keystore import write_whole
 
-    presentation = present_fields(_owned(file), selection, show_country=not hide_country)
+    if is_sd_jwt_file(file):
+        combined, pointers = present_sd_jwt(
+            read_sd_jwt(file),
+            selection,
+            show_country=not hide_country,
+            holder_key=holder_key,
+            audience=audience,
+            nonce=nonce,
+            passphrase_file=passphrase_file,
+        )
+        data = combined.text.encode() + b"\n"
+    else:
+        if holder_key or audience or nonce:
+            raise CommandError(f"{file}: no SD-JWT, so no holder signs for it; export it first", Exit.USAGE)
+        presentation = present_fields(owned(file), selection, show_country=not hide_country)
+        pointers = [pointer for pointer, _ in presentation.fields()]
+        data = encode_presentation(presentation)
     if out.exists():
         raise CommandError(f"{out} exists; choose another file", Exit.REFUSED)
-    write_whole(out, encode_presentation(presentation), 0o644)
-    pointers = [pointer for pointer, _ in presentation.fields()]
+    write_whole(out, data, 0o644)
     show(
         as_json, {"file": str(out), "fields": pointers}, [f"{out} shows {len(pointers)} fields: {', '.join(pointers)}"]
     )
@@ -403,8 +454,10 @@ def read_certificate(path: Path) -> "Certificate | Presentation":
     from cocket.attestation.errors import AttestationError
     from cocket.attestation.files import FILE_BYTES_MAX, decode_file
 
+    data = read_bounded(path, FILE_BYTES_MAX)
+    refuse_sd_jwt(path, data)
     try:
-        return decode_file(read_bounded(path, FILE_BYTES_MAX))
+        return decode_file(data)
     except AttestationError as error:
         raise CommandError(f"{path}: {error}", Exit.USAGE) from None
 
@@ -447,7 +500,11 @@ def parse_share(text: str) -> int:
     )
 
 
-def _owned(path: Path) -> "Certificate":
+def owned(path: Path) -> "Certificate":
+    """Read an owner's certificate file.
+
+    :raises CommandError: it is none, or a presentation.
+    """
     from cocket.attestation.prove import Certificate
 
     shown = read_certificate(path)

@@ -17,6 +17,7 @@ from cocket.attestation.verdict import LedgerFacts, Verdict, Warrant, verdict
 from cocket.cli.account import day_start_s, format_time
 from cocket.cli.client import NodeClient
 from cocket.cli.errors import CommandError, Exit
+from cocket.cli.exchange import refuse_sd_jwt
 from cocket.cli.files import read_bounded
 from cocket.cli.output import note
 from cocket.node.bundle.checkpoint import CHECKPOINT_BYTES_MAX, Checkpoint, decode_checkpoint, validate_signers
@@ -116,6 +117,7 @@ def read_shown(file: Path) -> Certificate | Presentation | Bundle:
             return decode_bundle(data)
         if len(data) > FILE_BYTES_MAX:
             raise CommandError(f"{file}: larger than {FILE_BYTES_MAX} bytes, so not read", Exit.USAGE)
+        refuse_sd_jwt(file, data)
         return decode_file(data)
     except InvalidBundle as error:
         raise CommandError(f"{file}: no whole bundle ({error}); get it again", Exit.USAGE) from None

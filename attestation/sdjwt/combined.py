@@ -44,11 +44,12 @@ def is_sd_jwt(data: bytes) -> bool:
 
 def split(data: bytes) -> Combined:
     """Return the parts of an SD-JWT in a file, which may end with one line feed; InvalidFile when it is none."""
+    data = data.removesuffix(b"\n")
     if len(data) > SD_JWT_BYTES_MAX:
         raise InvalidFile(f"an SD-JWT of {len(data)} bytes; expected at most {SD_JWT_BYTES_MAX}")
     if not data.isascii():
         raise InvalidFile("no SD-JWT: found bytes that are no ASCII")
-    first, *others = data.decode().removesuffix("\n").split("~")
+    first, *others = data.decode().split("~")
     if not others:
         raise InvalidFile("no SD-JWT: found no ~ that ends the issuer's part")
     if len(others) - 1 > DISCLOSURES_MAX:
