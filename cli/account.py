@@ -14,6 +14,8 @@ from cocket.cli.keys import ask_passphrase
 from cocket.node.config import Home
 from cocket.node.keystore import load_key
 
+_YEAR_10000_S = 253_402_300_800
+
 
 @dataclass(frozen=True, slots=True)
 class Signatory:
@@ -117,5 +119,7 @@ def day_start_s(day: date) -> int:
 
 
 def format_time(time_s: int) -> str:
-    """Return block time as people read it."""
+    """Return block time as people read it; anybody can put a time on the ledger that no calendar has."""
+    if time_s >= _YEAR_10000_S:
+        return "after the year 9999"
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

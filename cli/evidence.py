@@ -45,7 +45,7 @@ def gather_facts(client: NodeClient, anchor: Anchor, moment_s: int) -> LedgerFac
     record = client.view(certificates.ADDRESS, certificates.batch(anchor.batch), head)
     if record.anchored_at == 0:
         return LedgerFacts(facts.chain_id, facts.genesis_hash, facts.contract, as_of, has_batch=False)
-    anchored = BlockPoint(_block_at(client, record.anchored_at, head), record.anchored_at)
+    anchored = BlockPoint(block_at(client, record.anchored_at, head), record.anchored_at)
     events = list(_events(client, anchor, anchored.number or 0, head))
     return LedgerFacts(
         facts.chain_id,
@@ -60,7 +60,7 @@ def gather_facts(client: NodeClient, anchor: Anchor, moment_s: int) -> LedgerFac
     )
 
 
-def _block_at(client: NodeClient, time_s: int, head: int) -> int:
+def block_at(client: NodeClient, time_s: int, head: int) -> int:
     """Return the last block that is not later than a moment: block times only grow, so a search by halves finds it."""
     low, high = 0, head
     while low < high:
@@ -120,13 +120,13 @@ def _issuer(client: NodeClient, record: certificates.Batch, head: int, moments_s
         held = client.view(participants.ADDRESS, participants.mandate_at(record.participant, moment_s), head)
         if held.status is participants.MandateStatus.UNKNOWN:
             continue
-        since = BlockPoint(_block_at(client, held.since, head), held.since)
+        since = BlockPoint(block_at(client, held.since, head), held.since)
         reason = f"reason code {held.reason}" if held.reason else ""
         entry = _mandate(held, since, reason)
         mandates[held.since, entry.status] = entry
         standing = client.view(consortium.ADDRESS, consortium.standing_at(record.authority, moment_s), head)
         if standing.status is not consortium.Status.ACTIVE and standing.since > held.since:
-            at = BlockPoint(_block_at(client, standing.since, head), standing.since)
+            at = BlockPoint(block_at(client, standing.since, head), standing.since)
             word = f"its accrediting authority {country} was {standing.status.name.lower()}"
             mandates[standing.since, "suspended"] = Mandate(
                 "suspended", at, entry.kinds, entry.valid_from_s, entry.valid_until_s, word

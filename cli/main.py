@@ -8,6 +8,7 @@ import click
 
 # noun -> (module, what it is about); each module has a click group or command of the noun's name.
 NOUNS = {
+    "access": "Grant, delegate and withdraw reads; list what stands; explain why a reader may or may not read.",
     "authority": "List authorities; propose, vote on and execute changes; take a validator seat.",
     "certificate": "Check, issue, show, withdraw, supersede, use and verify certificates of origin.",
     "doctor": "Say why blocks do not come: who is missing, whose clock is off, who disagrees on what.",

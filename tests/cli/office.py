@@ -103,11 +103,12 @@ class Office:
         self._issued += 1
         return self.folder / f"batch-{self._issued}"
 
-    def issue(self, *documents: Path, by: tuple[str, ...] = ()) -> list[Path]:
+    def issue(self, *documents: Path, by: tuple[str, ...] = (), options: tuple[str, ...] = ()) -> list[Path]:
         """Issue certificates of these documents, or of the first example, and return their files in order."""
         out = self.folder_for_batch()
         chosen = documents or (self.documents[0],)
-        done("certificate", "issue", *chosen, "--out", out, "--valid-from", FIRST_DAY, *(by or self.by_chamber))
+        signed = by or self.by_chamber
+        done("certificate", "issue", *chosen, "--out", out, "--valid-from", FIRST_DAY, *options, *signed)
         return [out / f"{document.stem}.certificate.json" for document in chosen]
 
     def anchored_count(self) -> int:

@@ -11,6 +11,10 @@ from cocket.cli.refusals import SENTENCES, explain
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 # Reasons of the founding, of the directory and of calls that no command makes: they never reach a command's user.
 NOT_BY_COMMAND = {
+    "access": {
+        "address", "founding time", "not https", "not the consortium", "out of sequence", "unknown service",
+        "zero commitment", "zero directory", "zero root",
+    },
     "certificates": {"depth", "path length", "zero directory", "zero top"},
     "participants": {"unknown role", "zero directory", "zero identity"},
     "consortium": {
