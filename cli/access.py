@@ -23,7 +23,9 @@ from cocket.cli.access_options import (
 from cocket.cli.account import Signing, day_start_s, format_time, parse_day, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
+from cocket.cli.ordering import order, order_sign
 from cocket.cli.output import json_option, show, table
+from cocket.cli.restricting import decline_right, freeze, release, residency
 
 if TYPE_CHECKING:
     from cocket.cli.standing import Standing
@@ -31,7 +33,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def access() -> None:
-    """Grant and withdraw reads, list what stands, and explain why a reader may or may not read."""
+    """Grant, order, withdraw and freeze reads; list what stands; explain why a reader may or may not read."""
+
+
+for _command in (order, order_sign, freeze, release, decline_right, residency):
+    access.add_command(_command)
 
 
 @access.command(
@@ -195,6 +201,7 @@ def list_openings(paths: tuple[Path, ...], giver: str | None, node_url: str, as_
 @click.option("--purpose", required=True, type=click.Choice(PURPOSES), help="What it is read for.")
 @click.option("--grant", "grants", multiple=True, type=EXISTING, help="A grant's or order's file that the reader has.")
 @click.option("--delegation", type=EXISTING, help="The delegation's file of an officer.")
+@click.option("--residency", "bound", type=EXISTING, help="The file of the countries that the batch is bound to.")
 @click.option("--on", default=None, help="As of the end of that day, like 2026-11-23; default: now.")
 @click.option("--block", type=click.IntRange(min=0), help="As of that block.")
 @node_option
@@ -206,6 +213,7 @@ def explain(
     purpose: str,
     grants: tuple[Path, ...],
     delegation: Path | None,
+    bound: Path | None,
     on: str | None,
     block: int | None,
     node_url: str,
@@ -225,7 +233,7 @@ def explain(
     at = block
     if at is None:
         at = client.block_number() if on is None else moment_block(client, day_start_s(parse_day(on)))
-    explanation = explain_as_of(client, at, reader, records, groups, purpose, grants, delegation)
+    explanation = explain_as_of(client, at, reader, records, groups, purpose, grants, delegation, bound)
     best = explanation.best
     as_of = {"block": at, "time": client.block_time_s(at)}
     answer = {**best.as_json(), "as_of": as_of, "ways": [way.as_json() for way in explanation.ways]}

@@ -68,12 +68,15 @@ class Records:
     index: int | None
     is_all: bool
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anything is said of which records."""
+        return self.is_all or (self.record, self.batch, self.index) != (None, None, None)
+
     def find(self, network: "Network") -> "Place | None":
         """Return the place that is named, None when only ``--all``, or nothing, is said."""
         from cocket.cli.terms import parse_place
 
-        if self.record is None and self.batch is None and self.index is None:
-            return None
         return parse_place(self.record, self.batch, self.index, is_all=self.is_all, network=network)
 
     def require(self, network: "Network") -> "Place":

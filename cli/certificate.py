@@ -113,6 +113,7 @@ def check(files: tuple[Path, ...], invoice: str | None, as_json: bool) -> None:
 @click.option("--valid-from", default=None, help="First day, like 2026-11-23; default: today.")
 @click.option("--valid-to", default=None, help="Day on which the validity ends; default: a year after the first.")
 @click.option("--skip-invalid", is_flag=True, help="Issue the documents that pass, and report the others.")
+@click.option("--decline-right", is_flag=True, help="Decline importing authorities' default right to read these.")
 @signing_options
 @json_option
 def issue(
@@ -122,6 +123,7 @@ def issue(
     valid_from: str | None,
     valid_to: str | None,
     skip_invalid: bool,
+    decline_right: bool,
     signing: Signing,
     as_json: bool,
 ) -> None:
@@ -151,6 +153,7 @@ def issue(
             are_dates_given=bool(valid_from or valid_to),
             skip_invalid=skip_invalid,
             progress=progress,
+            declines_right=decline_right,
         )
     sentences = [
         f"{issued.certificates} certificates are final in block {issued.final.block_number}, "

@@ -28,8 +28,8 @@ from cocket.cli.terms import (
     parse_purposes,
     purpose_names,
 )
-from cocket.contracts import access, consortium
-from cocket.contracts.access import Delegation, Scope, ScopeKind
+from cocket.contracts import access, consortium, participants
+from cocket.contracts.access import FIRST_PARTICIPANT, Delegation, Scope, ScopeKind
 from cocket.node.keystore import write_whole
 
 _CERTIFICATE_OF_ORIGIN = 1
@@ -115,6 +115,45 @@ def grant_of(signatory: Signatory, wish: Wish) -> Grant:
     return _grant(signatory.client, wish, ScopeKind.GRANT, controller, bytes(HASH_BYTES))
 
 
+def order_of(signatory: Signatory, wish: Wish, controller: str | None, reference: bytes) -> Grant:
+    """Return a wish of an authority as its order, not signed yet: on a record or batch, or on all of a controller's.
+
+    :raises CommandError: the key is no authority's, the records are under another authority, or a name is unknown.
+    """
+    client = signatory.client
+    authority = own_authority(signatory)
+    place = wish.records.find(network_of(client))
+    if (place is None) != (controller is not None):
+        raise CommandError("name the --controller with --all and no batch, and only then", Exit.USAGE)
+    if place is not None:
+        record = anchored_batch(client, place)
+        over, participant, what = record.authority, record.participant, place.text
+    else:
+        party = find_party(client, str(controller))
+        participant = party - FIRST_PARTICIPANT
+        if participant <= 0:
+            raise CommandError(f"--controller {controller}: an authority; records are participants'", Exit.USAGE)
+        over = client.view(participants.ADDRESS, participants.authority_over(participant))
+        what = f"participant {participant}"
+    if over != authority:
+        raise CommandError(
+            f"{what} is under {party_text(client, over)}; an authority orders only reads of what is under itself",
+            Exit.REFUSED,
+        )
+    return _grant(client, wish, ScopeKind.ORDER, participant, reference)
+
+
+def own_authority(signatory: Signatory) -> int:
+    """Return the authority whose admin signs.
+
+    :raises CommandError: none.
+    """
+    authority = signatory.client.view(consortium.ADDRESS, consortium.authority_of(signatory.address))
+    if not authority:
+        raise CommandError("only the admin key of an authority may do this; name its --home", Exit.REFUSED)
+    return authority
+
+
 def _grant(client: NodeClient, wish: Wish, kind: ScopeKind, controller: int, reference: bytes) -> Grant:
     network = network_of(client)
     place = wish.records.find(network)
@@ -181,11 +220,8 @@ def delegation_of(
     :raises CommandError: the key is no authority's, or a name is unknown.
     """
     client = signatory.client
-    authority = client.view(consortium.ADDRESS, consortium.authority_of(signatory.address))
-    if not authority:
-        raise CommandError("only the admin key of an authority delegates; name its --home", Exit.REFUSED)
     delegation = Delegation(
-        authority,
+        own_authority(signatory),
         parse_address(officer),
         parse_groups(groups, _CERTIFICATE_OF_ORIGIN),
         parse_purposes(purposes),

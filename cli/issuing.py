@@ -33,7 +33,7 @@ from cocket.cli.account import Signatory
 from cocket.cli.client import Final, NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded, read_lines
-from cocket.contracts import certificates, participants
+from cocket.contracts import access, certificates, participants
 from cocket.contracts.errors import ContractRefusal
 from cocket.contracts.events import BatchAnchored, decode_log
 from cocket.node.chain.transaction import decode_transaction
@@ -136,10 +136,12 @@ def issue(
     are_dates_given: bool,
     skip_invalid: bool,
     progress: Progress,
+    declines_right: bool = False,
 ) -> Issued:
     """Do a job from wherever it stands, and return what it came to.
 
-    Dates that were not given are, in a later run, those of the run that began the job.
+    Dates that were not given are, in a later run, those of the run that began the job. Where ``declines_right``, the
+    default right is declined for the batch before it is anchored.
 
     :raises CommandError: documents are refused, the key is no participant's, the folder holds another job, or another
         run works in it.
@@ -166,7 +168,7 @@ def issue(
         batch = leaves.builder(bytes.fromhex(job.batch_seed), job.issuer).build()
         job.root = batch.root.hex()
         progress("anchoring", 0, 1)
-        final, was_anchored = _anchor(job, folder, batch, kind, signatory)
+        final, was_anchored = _anchor(job, folder, batch, kind, signatory, declines_right)
         progress("anchoring", 1, 1)
         anchors = _Anchors(batch, signatory, accepted)
         _write_certificates(processes, sources, job, folder, anchors, progress)
@@ -374,17 +376,32 @@ def _refusal_text(sources: list[Source], refused: list[tuple[int, tuple[Finding,
 # -- anchor ----------------------------------------------------------------------------------------------------------
 
 
-def _anchor(job: Job, folder: Path, batch: Batch, kind: int, signatory: Signatory) -> tuple[Final, bool]:
-    """Return the transaction that anchored the batch; the very one of an earlier run if there was one."""
+def _anchor(
+    job: Job, folder: Path, batch: Batch, kind: int, signatory: Signatory, declines_right: bool
+) -> tuple[Final, bool]:
+    """Return the transaction that anchored the batch; the very one of an earlier run if there was one.
+
+    The default right is declined before that transaction is signed: what comes after it in nonce could come after it
+    on the ledger too, and be too late.
+    """
     client = signatory.client
+    is_to_decline = declines_right and not client.view(access.ADDRESS, access.declined(batch.root, job.issuer))
     if job.transaction:
         found = _find_anchored(client, bytes.fromhex(job.transaction))
+        if found and is_to_decline:
+            raise CommandError(
+                f"{folder}: an earlier run signed this batch without --decline-right, and it is or may still be "
+                "anchored so; leave the option out, or issue into another folder",
+                Exit.REFUSED,
+            )
         if isinstance(found, Final):
             _require_root(found, batch)
             return found, True
         if not found:
             job.transaction = job.transaction_hash = ""
     if not job.transaction:
+        if is_to_decline:
+            client.send(signatory.key, access.ADDRESS, access.decline_default_right(batch=batch.root))
         data = certificates.anchor(
             top=batch.top, depth=batch.depth, kind=kind, valid_from=job.valid_from, valid_to=job.valid_to
         )

@@ -8,13 +8,16 @@ from cocket.cli.certificate import read_certificate
 from cocket.cli.client import NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.explaining import Explanation, Shown, evidence_of
+from cocket.cli.files import read_bounded
 from cocket.cli.granting import load_delegation, load_grant, network_of
 from cocket.cli.parties import account_of
 from cocket.cli.terms import parse_groups
 from cocket.contracts import access, certificates
-from cocket.contracts.access import Question
+from cocket.contracts.access import Question, Residency
+from cocket.node.vault.residency import decode_residency
 
 _CERTIFICATE_OF_ORIGIN = 1
+RESIDENCY_BYTES_MAX = 4096
 
 
 def explain_as_of(
@@ -26,6 +29,7 @@ def explain_as_of(
     purpose: str,
     grants: Sequence[Path],
     delegation: Path | None,
+    residency: Path | None,
 ) -> Explanation:
     """Ask the contract, as of a block, whether a reader may read these groups of a record for a purpose.
 
@@ -46,6 +50,16 @@ def explain_as_of(
     shown = Shown(
         grants=[(path.name, load_grant(path, network)) for path in grants],
         delegation=None if delegation is None else load_delegation(delegation, network),
-        evidence=evidence_of(None if records.record is None else read_certificate(records.record), None),
+        evidence=evidence_of(
+            None if records.record is None else read_certificate(records.record),
+            None if residency is None else _load_residency(residency, place.batch),
+        ),
     )
     return Explanation(client, question, shown, block)
+
+
+def _load_residency(path: Path, batch: bytes) -> Residency:
+    found, residency = decode_residency(read_bounded(path, RESIDENCY_BYTES_MAX))
+    if found != batch:
+        raise CommandError(f"{path}: of batch 0x{found.hex()}, the record is of 0x{batch.hex()}", Exit.REFUSED)
+    return residency

@@ -90,6 +90,11 @@ class Standing:
         return group_names(terms.groups, _CERTIFICATE_OF_ORIGIN), purpose_names(terms.purposes)
 
 
+def is_in_force(client: NodeClient, commitment: bytes, block: int) -> bool:
+    """Whether a commitment stands on the ledger and counts, as of a block."""
+    return _standing(client, None, None, commitment, "", block).state == "in force"
+
+
 def found_in(client: NodeClient, paths: Iterable[Path], network: Network, block: int) -> list[Standing]:
     """Return how what these files open stands; of folders, all files in them that are grants, orders or delegations.
 

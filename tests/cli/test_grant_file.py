@@ -157,7 +157,7 @@ def test_the_bound_of_a_file() -> None:
 
 
 @given(st.sampled_from(list(OPENINGS.values())), st.data())
-def test_any_flipped_byte_is_refused_or_opens_nothing_that_stands(opening: Grant | Delegated, draw: st.DataObject) -> None:
+def test_a_flipped_byte_is_refused_or_opens_another_hash(opening: Grant | Delegated, draw: st.DataObject) -> None:
     data = bytearray(encode_opening(opening))
     at = draw.draw(st.integers(0, len(data) - 1))
     data[at] ^= draw.draw(st.integers(1, 255))
