@@ -73,6 +73,20 @@ class Members:
         """Return exactly so many bytes."""
         return octets(self.node[name], byte_count, f"{self.place}/{name}")
 
+    def numbers(self, name: str, known: range, least: int = 0, count_max: int | None = None) -> frozenset[int]:
+        """Return a set of numbers from an array that holds each once and in order."""
+        value = self.node[name]
+        most = len(known) if count_max is None else count_max
+        if (
+            not isinstance(value, list)
+            or not least <= len(value) <= most
+            or any(type(number) is not int or number not in known for number in value)
+            or value != sorted(set(value))
+        ):
+            expected = f"{least} to {most} numbers from {known.start} to {known.stop - 1}, each once and in order"
+            raise self.refusal(name, expected)
+        return frozenset(value)
+
     def several(self, name: str, count_max: int, one: Callable[[object, str], T]) -> tuple[T, ...]:
         """Return the items of an array, each taken by ``one`` from the item and its place."""
         value = self.node[name]

@@ -33,7 +33,7 @@ from cocket.contracts.access import FIRST_PARTICIPANT, Delegation, Scope, ScopeK
 from cocket.node.keystore import write_whole
 
 _CERTIFICATE_OF_ORIGIN = 1
-_LAST_DAY = "9999-12-31"
+LAST_DAY = "9999-12-31"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def _grant(client: NodeClient, wish: Wish, kind: ScopeKind, controller: int, ref
 
 def _anchored(wish: Wish) -> tuple[int, int]:
     first = day_start_s(parse_day(wish.anchored_from)) if wish.anchored_from else 0
-    end = day_start_s(parse_day(wish.anchored_to or _LAST_DAY))
+    end = day_start_s(parse_day(wish.anchored_to or LAST_DAY))
     if first >= end:
         raise CommandError(f"--anchored-to {wish.anchored_to} is not after --anchored-from", Exit.USAGE)
     return first, end

@@ -67,11 +67,19 @@ def load_opening(path: Path, network: Network) -> Grant | Delegated:
         found = decode_opening(data)
     except InvalidFile as error:
         raise CommandError(f"{path}: {error}", Exit.USAGE) from None
-    if found.network != network:
+    require_network(path, found.network, network)
+    return found
+
+
+def require_network(path: Path, found: Network, network: Network) -> None:
+    """Refuse a file of another network than the one that is asked, which it would mean nothing to.
+
+    :raises CommandError: it is.
+    """
+    if found != network:
         raise CommandError(
-            f"{path}: of chain {found.network.chain_id}, genesis 0x{found.network.genesis_hash.hex()}, Access "
-            f"0x{found.network.access.hex()}; expected chain {network.chain_id}, genesis "
+            f"{path}: of chain {found.chain_id}, genesis 0x{found.genesis_hash.hex()}, Access "
+            f"0x{found.access.hex()}; expected chain {network.chain_id}, genesis "
             f"0x{network.genesis_hash.hex()}, Access 0x{network.access.hex()}",
             Exit.REFUSED,
         )
-    return found

@@ -12,6 +12,7 @@ NOUNS = {
     "authority": "List authorities; propose, vote on and execute changes; take a validator seat.",
     "certificate": "Check, issue, show, withdraw, supersede, use and verify certificates of origin.",
     "doctor": "Say why blocks do not come: who is missing, whose clock is off, who disagrees on what.",
+    "engagement": "Audit engagements: draft, sign, commit, show, end.",
     "genesis": "Found a network together: record, gather, confirm, show.",
     "keys": "Make, list, import and export encrypted keys.",
     "ledger": "Carry a chain by file: export its blocks, import them into another home; vouch for a block.",

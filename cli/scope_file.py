@@ -3,8 +3,6 @@
 Part of the files in :mod:`cocket.cli.grant_file`. Sets are arrays of their numbers, each once and in order.
 """
 
-from collections.abc import Collection
-
 from cocket.attestation.batch import DEPTH_MAX
 from cocket.attestation.canonical import INTEGER_MAX
 from cocket.attestation.errors import InvalidFile
@@ -80,7 +78,7 @@ def scope_of(node: object, *, is_order: bool) -> Scope:
         reader=reader,
         batch=members.octets("batch", HASH_BYTES),
         index=index,
-        kinds=numbers_of(members, "kinds", range(_KINDS_MAX)),
+        kinds=members.numbers("kinds", range(_KINDS_MAX)),
         anchored_from=members.number("anchored_from", _TIME_MAX),
         anchored_to=members.number("anchored_to", _TIME_MAX),
         groups=groups_of(members),
@@ -106,26 +104,12 @@ def _require_one_extent(scope: Scope) -> None:
 
 def groups_of(members: Members) -> frozenset[int]:
     """Return field groups from members that have them; InvalidFile when there are none."""
-    return numbers_of(members, "groups", range(access.GROUPS_MAX), least=1)
+    return members.numbers("groups", range(access.GROUPS_MAX), 1)
 
 
 def purposes_of(members: Members) -> frozenset[int]:
     """Return purposes from members that have them; InvalidFile when there are none."""
-    return numbers_of(members, "purposes", range(1, access.PURPOSES_MAX), least=1)
-
-
-def numbers_of(members: Members, name: str, known: Collection[int], least: int = 0) -> frozenset[int]:
-    """Return a set of small numbers from the array that holds each once, in order; InvalidFile otherwise."""
-    value = members.node[name]
-    found = value if isinstance(value, list) and len(value) <= len(known) else None
-    if (
-        found is None
-        or len(found) < least
-        or any(type(number) is not int or number not in known for number in found)
-        or found != sorted(set(found))
-    ):
-        raise members.refusal(name, f"{least or 'any'} or more numbers from {min(known)} to {max(known)}, in order")
-    return frozenset(found)
+    return members.numbers("purposes", range(1, access.PURPOSES_MAX), 1)
 
 
 def period_of(members: Members, first: str, end: str) -> tuple[int, int]:

@@ -100,15 +100,16 @@ def found_in(client: NodeClient, paths: Iterable[Path], network: Network, block:
 
     :raises CommandError: a file that is named is none of these, or one is of another network.
     """
-    listed = []
-    for path in _files(paths):
-        opening = load_opening(path, network)
-        if isinstance(opening, Grant):
-            reader = party_text(client, opening.scope.reader)
-        else:
-            reader = f"officer 0x{opening.delegation.officer.hex()}"
-        listed.append(_standing(client, path, opening, opening.commitment, reader, block))
-    return listed
+    return [standing_of(client, path, load_opening(path, network), block) for path in _files(paths)]
+
+
+def standing_of(client: NodeClient, path: Path | None, opening: Grant | Delegated, block: int) -> Standing:
+    """Return how what a file opens stands on the ledger, as of a block."""
+    if isinstance(opening, Grant):
+        reader = party_text(client, opening.scope.reader)
+    else:
+        reader = f"officer 0x{opening.delegation.officer.hex()}"
+    return _standing(client, path, opening, opening.commitment, reader, block)
 
 
 def unopened(client: NodeClient, party: int, known: set[bytes], block: int) -> list[Standing]:

@@ -15,6 +15,7 @@ from cocket.attestation.canonical import INTEGER_MAX
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.members import Members, hexadecimal, octets
 from cocket.attestation.merkle import HASH_BYTES, keccak256
+from cocket.attestation.reading.typed_data import typed_data_hash, word
 from cocket.attestation.sealing.envelope import GROUPS_MAX
 from cocket.attestation.sealing.hpke import PUBLIC_KEY_BYTES, PublicKey, Suite, decode_public_key
 from cocket.attestation.signature import ADDRESS_BYTES, SIGNATURE_BYTES, recover
@@ -29,7 +30,6 @@ AUTHORITIES_MAX = 255
 PARTICIPANTS_FROM = 1 << 32
 """Party numbers: an authority has its own, participant p has this and p."""
 
-_DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
 _REQUEST_TYPE = (
     b"ReadRequest(bytes32 batch,uint32 index,uint32 groups,uint8 purpose,uint64 vault,bytes32 blockHash,"
     b"uint64 blockNumber,uint64 expires,bytes32 nonce,uint16 suite,bytes freshKey)"
@@ -62,33 +62,21 @@ class ReadRequest:
 
 def signing_hash(request: ReadRequest) -> bytes:
     """Return the hash of 32 bytes that the reader signs (EIP-712); receipts and answers name the request by it."""
-    domain = keccak256(
-        keccak256(_DOMAIN_TYPE)
-        + keccak256(DOMAIN.encode())
-        + keccak256(b"1")
-        + _word(request.chain_id)
-        + _word(int.from_bytes(request.access))
-        + request.genesis_hash
-    )
-    body = keccak256(
+    message = (
         keccak256(_REQUEST_TYPE)
         + request.batch
-        + _word(request.index)
-        + _word(request.groups)
-        + _word(request.purpose)
-        + _word(request.vault)
+        + word(request.index)
+        + word(request.groups)
+        + word(request.purpose)
+        + word(request.vault)
         + request.block_hash
-        + _word(request.block_number)
-        + _word(request.expires)
+        + word(request.block_number)
+        + word(request.expires)
         + request.nonce
-        + _word(request.fresh_key.suite)
+        + word(request.fresh_key.suite)
         + keccak256(request.fresh_key.encoded)
     )
-    return keccak256(b"\x19\x01" + domain + body)
-
-
-def _word(number: int) -> bytes:
-    return number.to_bytes(32)
+    return typed_data_hash(DOMAIN, request.chain_id, request.access, request.genesis_hash, message)
 
 
 def signer_of(request: ReadRequest, signature: bytes) -> bytes:

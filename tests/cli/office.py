@@ -89,11 +89,11 @@ class Office:
     def address(self, key_file: Path) -> str:
         return "0x" + address_of(bytes(Account.decrypt(json.loads(key_file.read_text()), PASSPHRASE))).hex()
 
-    def accredit(self, country: str, key_file: Path, name: str) -> int:
-        """Accredit a chamber and return its number."""
+    def accredit(self, country: str, key_file: Path, name: str, role: str = "chamber") -> int:
+        """Accredit a participant, by default a chamber, and return its number."""
         out = self.folder / f"{name}.participant.json"
         answer = done(
-            "participant", "accredit", *self.home(country), "--name", name, "--role", "chamber",
+            "participant", "accredit", *self.home(country), "--name", name, "--role", role,
             "--account", self.address(key_file), "--from", FIRST_DAY, "--to", END_DAY, "--out", out,
         )  # fmt: skip
         return int(str(answer["participant"]))
