@@ -5,7 +5,7 @@ Contracts, permission, seals and RPC are the real ones; the validators' seals ar
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -119,8 +119,11 @@ class Office:
 
 
 @contextlib.contextmanager
-def open_office(folder: Path) -> Iterator[Office]:
-    """Found a network of four, serve it, and accredit a chamber in KE as participant 1."""
+def open_office(folder: Path, change_genesis: Callable[[bytes], bytes] = bytes) -> Iterator[Office]:
+    """Found a network of four, serve it, and accredit a chamber in KE as participant 1.
+
+    ``change_genesis`` makes another network of what was founded: one with other contracts, say.
+    """
     homes = {country: make_home(folder, country) for country in COUNTRIES}
     keys = {country: ceremony.open_keys(home, PASSPHRASE) for country, home in homes.items()}
     parameters = make_parameters(*COUNTRIES)
@@ -131,7 +134,7 @@ def open_office(folder: Path) -> Iterator[Office]:
         for country in COUNTRIES
     ]
     founded = gather(parameters, records)
-    chain = FoundedChain(founded.genesis_json, [keys[country].validator for country in COUNTRIES])
+    chain = FoundedChain(change_genesis(founded.genesis_json), [keys[country].validator for country in COUNTRIES])
     with served(chain) as url:
         port = urlsplit(url).port
         assert port is not None

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from command import cocket, done, refused
-from office import FIRST_DAY, Office
+from office import FIRST_DAY, Office, open_office
+from other_access import in_genesis, refusing
 from test_access import ASKED, DATES, TERMS, explained, grant, reason
 
 from cocket.attestation.merkle import keccak256
@@ -221,3 +222,19 @@ def test_countries_are_named_or_lifted(office: Office, certificate: Path, tmp_pa
     assert not out.exists()
     assert cocket("access", "explain", "--reader", "SG", "--record", certificate, *ASKED, "--residency",
                   certificate, "--node", office.url).code == 2  # fmt: skip
+
+
+# -- an Access that refuses --------------------------------------------------------------------------------------------
+
+
+def test_whoever_asks_one_that_refuses_is_refused(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    """The answers are the contract's and nobody else's: control, grant and right are a no once it says so."""
+    with open_office(tmp_path_factory.mktemp("refusing"), lambda genesis: in_genesis(genesis, refusing())) as office:
+        certificate = office.issue(options=("--for-country", "SG"))[0]
+        out = tmp_path / "grant.json"
+        grant(office, out, "--reader", "BR", "--record", certificate)
+        found = done("access", "list", out, "--node", office.url)["openings"]
+        assert isinstance(found, list)
+        assert [entry["state"] for entry in found] == ["in force"]
+        for reader, shown in (("BR", ("--grant", out)), ("SG", ()), (1, ())):
+            assert reason(office, reader, certificate, *shown) == "no_grant"
