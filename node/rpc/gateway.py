@@ -16,6 +16,7 @@ from cocket.node.chain.pending_votes import PendingVotes
 from cocket.node.chain.pool import Pool
 from cocket.node.chain.receipt import Log
 from cocket.node.chain.transaction import Transaction
+from cocket.node.http_server import HttpServer
 from cocket.node.rpc.accounts import AccountMethods
 from cocket.node.rpc.backend import Backend
 from cocket.node.rpc.blocks import BlockMethods
@@ -30,7 +31,7 @@ from cocket.node.rpc.limits import DEFAULT_LIMITS, Limits
 from cocket.node.rpc.logs import LogMethods
 from cocket.node.rpc.node_facts import NodeMethods
 from cocket.node.rpc.objects import header_object, log_object
-from cocket.node.rpc.server import LOOPBACK_NAMES, Page, RpcApp, RpcServer
+from cocket.node.rpc.server import LOOPBACK_NAMES, Page, RpcApp
 from cocket.node.rpc.status import NodeStatus
 from cocket.node.rpc.subscriptions import BlockNews, SubscriptionHub
 from cocket.node.rpc.transactions import Intake, TransactionMethods
@@ -86,7 +87,7 @@ class RpcGateway:
         self.endpoint = Endpoint(dispatcher, self._reader, self._worker, limits, on_fault)
         self._hub = SubscriptionHub(dispatcher, limits, secrets.token_bytes)
         app = RpcApp(self.endpoint, self._hub, self._health, metrics, limits, allowed_hosts, routes)
-        self._server = RpcServer(app, host, port, limits)
+        self._server = HttpServer(app, host, port, limits)
 
     @property
     def port(self) -> int:

@@ -5,27 +5,19 @@ It never enforces anything; the parts that do name the limit in their refusal.
 
 from dataclasses import dataclass
 
+from cocket.node.http_server import HttpLimits
+
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(HttpLimits):
     """The bounds of one node's RPC. The defaults suit loopback clients beside a validator."""
 
-    body_bytes_max: int = 4 << 20
-    """A batch of thirty transactions of 128 KiB, the largest that the pool takes; also a WebSocket message."""
-    header_bytes_max: int = 16 << 10
-    """HTTP request line and headers; browsers stay below 8 KiB."""
     batch_length_max: int = 1000
     """Requests in a batch; a thousand light ones are about 20 ms."""
     batch_s: float = 30.0
     """Time of a batch; what is left then is refused, for its caller has likely gone."""
     response_bytes_max: int = 16 << 20
     """An answer, batches included; the largest block with its transactions fits."""
-    request_s: float = 20.0
-    """To send a whole request once begun; slower callers hold a connection for nothing."""
-    answer_s: float = 30.0
-    """To read an answer; who stalls longer loses the connection, which may hold 16 MiB."""
-    connections_max: int = 512
-    """Open connections; beyond, requests are answered with 503, and beyond twice as many none is taken."""
 
     call_gas_max: int = 50_000_000
     """Gas of eth_call and eth_estimateGas; more than a block has, so that reading is not tighter than writing."""

@@ -15,10 +15,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from cocket.node.chain.receipt import Log
 from cocket.node.errors import Refused
+from cocket.node.http_server import HttpServer
 from cocket.node.rpc.endpoint import Endpoint, Worker
 from cocket.node.rpc.jsonrpc import Dispatcher, Method, Parameter, Weight
 from cocket.node.rpc.limits import Limits
-from cocket.node.rpc.server import RpcApp, RpcServer
+from cocket.node.rpc.server import RpcApp
 from cocket.node.rpc.subscriptions import BlockNews, SubscriptionHub
 
 LIMITS = Limits(
@@ -53,7 +54,7 @@ class Counter:
 class Served(NamedTuple):
     port: int
     hub: SubscriptionHub
-    server: RpcServer
+    server: HttpServer
 
 
 @contextlib.asynccontextmanager
@@ -68,7 +69,7 @@ async def serving(limits: Limits = LIMITS) -> AsyncIterator[Served]:
     endpoint = Endpoint(dispatcher, worker, worker, limits)
     metrics = b"cocket_height 7.0\n"
     app = RpcApp(endpoint, hub, lambda: {"height": 7}, lambda: metrics, limits, routes=[Route("/page", page)])
-    server = RpcServer(app, port=0, limits=limits)
+    server = HttpServer(app, port=0, limits=limits)
     await server.start()
     try:
         yield Served(server.port, hub, server)
@@ -288,7 +289,7 @@ def test_people_and_probes_get_pages() -> None:
 
 def test_a_taken_port_is_refused_with_what_to_do() -> None:
     async def scenario(served: Served) -> None:
-        second = RpcServer(served.server._app, port=served.port)
+        second = HttpServer(served.server._app, port=served.port)
         with pytest.raises(Refused, match="choose another address or port"):
             await second.start()
 
