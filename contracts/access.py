@@ -429,6 +429,12 @@ def decode_claim_values(data: bytes) -> tuple[object, ...]:
     return _decode_opening("claim", data)
 
 
+def shows_scope(claim: bytes) -> bool:
+    """Return whether a claim's bytes show a grant, engagement or order, and not a delegation alone."""
+    scope = cast(tuple[tuple[object, ...], ...], decode_claim_values(claim))[0]
+    return scope[0] != ScopeKind.NONE
+
+
 def decode_evidence_values(data: bytes) -> tuple[object, ...]:
     """Give an evidence's values from its bytes; MalformedAnswer when they are not exactly an evidence's."""
     return _decode_opening("evidence", data)

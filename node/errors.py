@@ -6,6 +6,7 @@
     +-- InvalidTransaction   a transaction can never, or not now, be part of a block: reject it
     +-- InvalidGenesis       genesis.json is malformed, or asks for what this node does not do: do not start
     +-- Refused              a rule, a limit or a contract said no to something well-formed
+    +-- Unavailable          what this process leans on does not answer, or lags behind: try again later
     +-- Damaged              something stored is not what was stored: use it for nothing, restore it from a copy
     +-- NodeFault            our own bug or the disk: stop the node
 
@@ -36,6 +37,10 @@ class InvalidGenesis(NodeError):
 
 class Refused(NodeError):
     """A rule, a limit or a contract said no to something well-formed; the message says which."""
+
+
+class Unavailable(NodeError):
+    """What this process leans on does not answer, or lags behind; the same thing asked later may succeed."""
 
 
 class Damaged(NodeError):

@@ -41,6 +41,7 @@ CHECKED_HOSTS_MAX = 64
 WEBSOCKET_POLICY_VIOLATION = 1008
 WEBSOCKET_TRY_AGAIN = 1013
 
+
 class RpcApp:
     """The ASGI application: POST / and WebSocket / are JSON-RPC; the rest are a few pages for people and probes."""
 

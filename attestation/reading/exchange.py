@@ -1,0 +1,268 @@
+"""Exchanges: what a reader sends to a vault and to custodians, and what they answer, as JSON. (``docs/formats.md``.)
+
+Two calls (``release`` of a vault, ``share`` of a custodian) and one refusal. ``claim`` and ``evidence`` are the Access
+contract's argument bytes: here they are only bounded. Strict and bounded both ways, for each side is hostile to the
+other. Never decides anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from cocket.attestation.canonical import INTEGER_MAX, encode_json
+from cocket.attestation.errors import InvalidFile
+from cocket.attestation.finding import shown
+from cocket.attestation.members import Members, hexadecimal, read_json
+from cocket.attestation.reading.item import Item, item_json, item_of
+from cocket.attestation.reading.receipt import RECEIPT_BYTES, Receipt, decode_receipt, encode_receipt
+from cocket.attestation.reading.request import ReadRequest, groups_of, request_json, request_of
+from cocket.attestation.sealing.custody import Custody
+from cocket.attestation.sealing.custody_file import CUSTODY_BYTES_MAX, decode_custody, encode_custody
+from cocket.attestation.sealing.envelope import ENVELOPE_BYTES_MAX, GROUPS_MAX
+from cocket.attestation.sealing.manifest import Manifest, manifest_json, manifest_of
+
+RELEASE_CALL = "cocket-release-call-1"
+RELEASE = "cocket-release-1"
+SHARE_CALL = "cocket-share-call-1"
+SHARE = "cocket-share-1"
+REFUSAL = "cocket-refusal-1"
+
+ARGUMENT_BYTES_MAX = 8192
+"""A claim or an evidence, as the Access contract's calls bound them."""
+CALL_BYTES_MAX = 1 << 17
+"""A custody of 64 kB, claim and evidence of 16 kB each in hexadecimal, and the rest."""
+ANSWER_BYTES_MAX = 2 * ENVELOPE_BYTES_MAX
+_WRAPPED_BYTES_MAX = 4096
+_TEXT_MAX = 400
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseCall:
+    """What a reader sends to a vault: its signed request, and what it claims (empty: nothing)."""
+
+    request: ReadRequest
+    signature: bytes
+    claim: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a vault gives: manifest with its signature, custody, ciphertexts by group, and what custodians ask for."""
+
+    receipt: Receipt
+    manifest: Manifest
+    manifest_signature: bytes
+    custody: Custody
+    ciphertexts: dict[int, bytes]
+    item: Item
+    evidence: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShareCall:
+    """What a reader sends to a custodian: the same request and claim, and what the vault gave it to show."""
+
+    request: ReadRequest
+    signature: bytes
+    claim: bytes
+    evidence: bytes
+    item: Item
+    custody: Custody
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a custodian gives: its masks, wrapped to the request's fresh key."""
+
+    receipt: Receipt
+    wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing is given. ``code`` is the Access contract's reason, 0 when it was not asked or is not told."""
+
+    text: str
+    code: int = 0
+    block_number: int = 0
+    receipt: Receipt | None = None
+
+
+def encode_release_call(call: ReleaseCall) -> bytes:
+    """Return the body of a call to a vault."""
+    return encode_json(
+        {
+            "format": RELEASE_CALL,
+            "request": request_json(call.request, call.signature),
+            "claim": hexadecimal(call.claim),
+        }
+    )
+
+
+def decode_release_call(data: bytes) -> ReleaseCall:
+    """Return a call from its body; InvalidFile when it is none."""
+    members = _members(data, CALL_BYTES_MAX, RELEASE_CALL, ("request", "claim"))
+    request, signature = request_of(members.node["request"])
+    return ReleaseCall(request, signature, _argument(members, "claim"))
+
+
+def encode_share_call(call: ShareCall) -> bytes:
+    """Return the body of a call to a custodian."""
+    return encode_json(
+        {
+            "format": SHARE_CALL,
+            "request": request_json(call.request, call.signature),
+            "claim": hexadecimal(call.claim),
+            "evidence": hexadecimal(call.evidence),
+            "item": item_json(call.item),
+            "custody": _text_of(encode_custody(call.custody)),
+        }
+    )
+
+
+def decode_share_call(data: bytes) -> ShareCall:
+    """Return a call from its body; InvalidFile when it is none."""
+    names = ("request", "claim", "evidence", "item", "custody")
+    members = _members(data, CALL_BYTES_MAX, SHARE_CALL, names)
+    request, signature = request_of(members.node["request"])
+    return ShareCall(
+        request,
+        signature,
+        _argument(members, "claim"),
+        _argument(members, "evidence"),
+        item_of(members.node["item"]),
+        decode_custody(_bytes_of(members, "custody", CUSTODY_BYTES_MAX)),
+    )
+
+
+def encode_release(release: Release) -> bytes:
+    """Return a vault's answer."""
+    return encode_json(
+        {
+            "format": RELEASE,
+            "receipt": hexadecimal(encode_receipt(release.receipt)),
+            "manifest": manifest_json(release.manifest, release.manifest_signature),
+            "custody": _text_of(encode_custody(release.custody)),
+            "ciphertexts": [[group, _text_of(data)] for group, data in sorted(release.ciphertexts.items())],
+            "item": item_json(release.item),
+            "evidence": hexadecimal(release.evidence),
+        }
+    )
+
+
+def decode_release(data: bytes, request: ReadRequest) -> Release:
+    """Return a vault's answer to a request; InvalidFile when it is none, or gives other groups."""
+    names = ("receipt", "manifest", "custody", "ciphertexts", "item", "evidence")
+    members = _members(data, ANSWER_BYTES_MAX, RELEASE, names)
+    manifest, signature = manifest_of(members.node["manifest"])
+    ciphertexts = members.several("ciphertexts", GROUPS_MAX, _ciphertext)
+    if tuple(group for group, _ in ciphertexts) != groups_of(request.groups):
+        found = [group for group, _ in ciphertexts]
+        raise InvalidFile(f"ciphertexts of groups {found}; expected {list(groups_of(request.groups))}, as asked for")
+    return Release(
+        _receipt(members),
+        manifest,
+        signature,
+        decode_custody(_bytes_of(members, "custody", CUSTODY_BYTES_MAX)),
+        dict(ciphertexts),
+        item_of(members.node["item"]),
+        _argument(members, "evidence"),
+    )
+
+
+def encode_share(share: Share) -> bytes:
+    """Return a custodian's answer."""
+    return encode_json(
+        {
+            "format": SHARE,
+            "receipt": hexadecimal(encode_receipt(share.receipt)),
+            "wrapped": hexadecimal(share.wrapped),
+        }
+    )
+
+
+def decode_share(data: bytes) -> Share:
+    """Return a custodian's answer; InvalidFile when it is none."""
+    members = _members(data, CALL_BYTES_MAX, SHARE, ("receipt", "wrapped"))
+    return Share(_receipt(members), _some_octets(members, "wrapped", _WRAPPED_BYTES_MAX))
+
+
+def encode_refusal(refusal: Refusal) -> bytes:
+    """Return a refusal's body."""
+    receipt = refusal.receipt
+    return encode_json(
+        {
+            "format": REFUSAL,
+            "reason": refusal.text,
+            "code": refusal.code,
+            "block": refusal.block_number,
+            "receipt": None if receipt is None else hexadecimal(encode_receipt(receipt)),
+        }
+    )
+
+
+def decode_refusal(data: bytes) -> Refusal:
+    """Return a refusal from its body; InvalidFile when it is none."""
+    members = _members(data, CALL_BYTES_MAX, REFUSAL, ("reason", "code", "block", "receipt"))
+    is_receipted = members.node["receipt"] is not None
+    return Refusal(
+        members.text("reason", _TEXT_MAX),
+        members.number("code", 256),
+        members.number("block", INTEGER_MAX + 1),
+        _receipt(members) if is_receipted else None,
+    )
+
+
+def _members(data: bytes, bytes_max: int, form: str, names: tuple[str, ...]) -> Members:
+    members = Members(read_json(data, bytes_max, form), "", ("format", *names))
+    if members.node["format"] != form:
+        raise members.refusal("format", form)
+    return members
+
+
+def _receipt(members: Members) -> Receipt:
+    return decode_receipt(members.octets("receipt", RECEIPT_BYTES))
+
+
+def _argument(members: Members, name: str) -> bytes:
+    return _some_octets(members, name, ARGUMENT_BYTES_MAX)
+
+
+def _some_octets(members: Members, name: str, bytes_max: int) -> bytes:
+    value = members.node[name]
+    if (
+        not isinstance(value, str)
+        or len(value) > 2 + 2 * bytes_max
+        or not re.fullmatch("0x([0-9a-f]{2})*", value, re.ASCII)
+    ):
+        raise members.refusal(name, f"0x and hexadecimal digits of at most {bytes_max} bytes")
+    return bytes.fromhex(value[2:])
+
+
+def _text_of(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _bytes_of(members: Members, name: str, bytes_max: int) -> bytes:
+    return _from_base64(members.node[name], bytes_max, f"{members.place}/{name}")
+
+
+def _from_base64(value: object, bytes_max: int, place: str) -> bytes:
+    """Return at most so many bytes from the one base64 text that stands for them."""
+    if isinstance(value, str) and len(value) <= 4 * (bytes_max // 3 + 1):
+        try:
+            found = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            found = None
+        if found is not None and _text_of(found) == value:
+            return found
+    raise InvalidFile(f"at {place}: found {shown(value)}; expected base64 of at most {bytes_max} bytes")
+
+
+def _ciphertext(node: object, place: str) -> tuple[int, bytes]:
+    if not isinstance(node, list) or len(node) != 2 or type(node[0]) is not int or not 0 <= node[0] < GROUPS_MAX:
+        raise InvalidFile(f"at {place}: found {shown(node)}; expected a group's number and its ciphertext")
+    return node[0], _from_base64(node[1], ENVELOPE_BYTES_MAX, f"{place}/1")
