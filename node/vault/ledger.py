@@ -95,10 +95,11 @@ class Ledger:
         one, other = self._ask(calls)
         return self._decoded(first[1], one), self._decoded(second[1], other)
 
-    def nonce(self, account: bytes) -> int:
-        """Return the next nonce of an account, pending transactions counted."""
-        (found,) = self._ask([("eth_getTransactionCount", [_hex(account), "pending"])])
-        return _quantity(self._convert(found, str))
+    def nonces(self, account: bytes) -> tuple[int, int]:
+        """Return the next nonce of an account: by its final transactions, and with those that wait counted."""
+        method = "eth_getTransactionCount"
+        final, sent = self._ask([(method, [_hex(account), "latest"]), (method, [_hex(account), "pending"])])
+        return _quantity(self._convert(final, str)), _quantity(self._convert(sent, str))
 
     def estimate_gas(self, sender: bytes, to: bytes, data: bytes) -> int:
         """Return the gas of a transaction; ContractRefusal when the contract says no."""

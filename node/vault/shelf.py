@@ -70,17 +70,19 @@ class FolderShelf:
     """A shelf in a folder: 256 folders a kind, by the first two digits; files for their owner only.
 
     A file is written beside (in ``new/``) and renamed when it is on the disk; what a crash left there is taken away at
-    the next opening.
+    the next opening by a writer. One process writes at a time, and others may read meanwhile.
     """
 
-    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
-        """Open the shelf, or make it; NodeFault when the disk fails."""
+    def __init__(self, folder: Path, disk: Disk | None = None, *, is_reader: bool = False) -> None:
+        """Open the shelf, or make it unless it is only to be read; NodeFault when the disk fails."""
         self._folder = folder
         self._disk: Disk = RealDisk() if disk is None else disk
         self._new = folder / "new"
         self._made: set[Path] = set()
         self._count = 0
         self._lock = threading.Lock()
+        if is_reader:
+            return
         try:
             self._disk.make_folder(self._new)
             for name in self._disk.sizes(self._new):
