@@ -1,11 +1,11 @@
 """The ledger as a vault or custodian asks it: its own node, over JSON-RPC, at blocks that it names.
 
-One connection a thread, kept open. What the node answers is taken apart strictly; a node that does not answer, or not
-as a node does, is Unavailable: then nothing is released.
+Connections are kept open and used again, one request at a time each. What the node answers is taken apart strictly; a
+node that does not answer, or not as a node does, is Unavailable: then nothing is released.
 """
 
 import http.client
-import threading
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,7 +65,12 @@ class Ledger:
         self.url = url
         self._address = (parts.hostname, parts.port or 80)
         self._timeout_s = timeout_s
-        self._local = threading.local()
+        self._idle: deque[http.client.HTTPConnection] = deque()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses; others are opened when something is asked again."""
+        while self._idle:
+            self._idle.pop().close()
 
     def chain(self) -> tuple[int, bytes]:
         """Return the chain id and the genesis hash."""
@@ -153,11 +158,10 @@ class Ledger:
     def _exchange(self, body: bytes) -> bytes:
         """Return the answer to a body; a connection that the node closed meanwhile is opened once more."""
         for is_last in (False, True):
-            connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+            connection = None if is_last else self._taken()
             if connection is None:
                 connection = http.client.HTTPConnection(*self._address, timeout=self._timeout_s)
                 is_last = True
-            self._local.connection = None
             try:
                 connection.request("POST", "/", body, {"content-type": "application/json"})
                 response = connection.getresponse()
@@ -170,9 +174,15 @@ class Ledger:
             if response.status != 200 or len(data) > ANSWER_BYTES_MAX:
                 connection.close()
                 raise self._no_node()
-            self._local.connection = connection
+            self._idle.append(connection)
             return data
         raise AssertionError  # the second round answers or raises
+
+    def _taken(self) -> http.client.HTTPConnection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _refusal(self, error: _Error) -> Exception:
         if isinstance(error.data, str) and len(error.data) > 2:

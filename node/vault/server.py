@@ -15,7 +15,7 @@ from json import dumps
 from starlette.types import Receive, Scope, Send
 
 from cocket.attestation.errors import AttestationError
-from cocket.attestation.reading.exchange import ANSWER_BYTES_MAX, CALL_BYTES_MAX, Refusal, encode_refusal
+from cocket.attestation.reading.exchange import CALL_BYTES_MAX, Refusal, encode_refusal
 from cocket.node.errors import Damaged, NodeError, NodeFault
 from cocket.node.http_server import (
     JSON_HEADERS,
@@ -27,6 +27,7 @@ from cocket.node.http_server import (
     read_body,
     send_response,
 )
+from cocket.node.vault.connection import HEALTH_PATH
 from cocket.node.vault.decision import Declined
 
 THREADS = 8
@@ -34,12 +35,7 @@ WAITING_MAX = 64
 """Calls that wait for a thread: about half a second's work."""
 LIMITS = HttpLimits(body_bytes_max=CALL_BYTES_MAX, connections_max=128)
 
-RELEASE_PATH = "/v1/release"
-SHARE_PATH = "/v1/share"
 ABOUT_PATH = "/v1/about"
-HEALTH_PATH = "/health"
-
-__all__ = ["ABOUT_PATH", "ANSWER_BYTES_MAX", "HEALTH_PATH", "LIMITS", "RELEASE_PATH", "SHARE_PATH", "KeeperApp"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,18 @@ from cocket.contracts.access import ServiceKind, authority_party, participant_pa
 from cocket.node.encryption_key import load_encryption_key
 from cocket.node.errors import NodeError, NodeFault, Refused, Unavailable
 from cocket.node.http_server import HttpServer, Tls
-from cocket.node.keystore import key_address, load_key, read_passphrase
+from cocket.node.keystore import key_address, load_key
 from cocket.node.log import Log, open_log
 from cocket.node.store.home import DataFolder
 from cocket.node.vault.anchoring import Anchoring
+from cocket.node.vault.connection import RELEASE_PATH, SHARE_PATH
 from cocket.node.vault.decision import Judge, Rules
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.ledger import Ledger
 from cocket.node.vault.register import Register
 from cocket.node.vault.release import Vault
 from cocket.node.vault.residency import load_residency
-from cocket.node.vault.server import LIMITS, RELEASE_PATH, SHARE_PATH, Answered, KeeperApp
+from cocket.node.vault.server import LIMITS, Answered, KeeperApp
 from cocket.node.vault.settings import VAULT, KeeperHome, KeeperSettings, octets_of
 from cocket.node.vault.share import Custodian
 from cocket.node.vault.shelf import FolderShelf
@@ -46,9 +47,8 @@ T = TypeVar("T")
 class KeeperService:
     """One vault or custodian, from its start to its end."""
 
-    def __init__(self, home: KeeperHome, settings: KeeperSettings, log: Log) -> None:
+    def __init__(self, home: KeeperHome, settings: KeeperSettings, passphrase: str, log: Log) -> None:
         """Open the keys; nothing is asked or served yet. NodeFault and Refused say what is wrong with the home."""
-        passphrase = read_passphrase(home.passphrase)
         self._home = home
         self._settings = settings
         self._log = log
@@ -78,6 +78,7 @@ class KeeperService:
                 await self._serve(register, keeper)
             finally:
                 register.close()
+                self._ledger.close()
 
     async def _serve(self, register: Register, keeper: int) -> None:
         settings = self._settings
@@ -227,7 +228,7 @@ def keeper_of(ledger: Ledger, account: bytes) -> int | None:
     return authority_party(authority) or None
 
 
-def run_keeper(path: Path, *, kind: str, json_log: bool = False) -> None:
+def run_keeper(path: Path, passphrase: str, *, kind: str, json_log: bool = False) -> None:
     """Run the vault or custodian of a home until SIGINT or SIGTERM.
 
     :raises Refused: another process uses the home, it is of another kind or network, or its register is an old copy.
@@ -240,7 +241,7 @@ def run_keeper(path: Path, *, kind: str, json_log: bool = False) -> None:
     log = open_log(settings.log_level, as_json=json_log, keeper=settings.kind)
 
     async def main() -> None:
-        service = KeeperService(home, settings, log)
+        service = KeeperService(home, settings, passphrase, log)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, service.stop)

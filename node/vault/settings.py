@@ -4,7 +4,6 @@
 
     HOME/
       keeper.toml           whose it is, where its node and its address are
-      passphrase            opens the keys (mode 0600)
       keys/account.json     signs the transactions that anchor receipts: of a participant of its own, role service
       keys/encryption.json  opens the seats that records are sealed to
       tls/                  key and certificate of the HTTPS address
@@ -61,11 +60,6 @@ class KeeperHome:
     def config(self) -> Path:
         """Its settings."""
         return self.path / "keeper.toml"
-
-    @property
-    def passphrase(self) -> Path:
-        """What opens the keys."""
-        return self.path / "passphrase"
 
     @property
     def account(self) -> Path:

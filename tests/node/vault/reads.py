@@ -1,0 +1,244 @@
+"""A vault and four custodians on a real ledger, their registers on fake disks, and readers that call them directly."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import shake_256
+from pathlib import Path
+
+from command import done
+from founding.founders import PASSPHRASE
+from office import COUNTRIES, Office, open_office
+
+from cocket.attestation.canonical import encode_json
+from cocket.attestation.files import decode_certificate
+from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
+from cocket.attestation.prove import Anchor, Certificate
+from cocket.attestation.sealing.custody import Custody, Holder, draw, seed_bytes
+from cocket.attestation.sealing.custody_file import encode_custody
+from cocket.attestation.sealing.envelope import encode_envelope
+from cocket.attestation.sealing.hpke import PrivateKey, Suite, decode_public_key
+from cocket.attestation.sealing.manifest import manifest_json, signing_hash
+from cocket.attestation.sealing.record import random_bytes, seal, sealable
+from cocket.cli.client import address_of
+from cocket.contracts import access, consortium
+from cocket.contracts.access import (
+    Claim,
+    Purpose,
+    Residency,
+    Scope,
+    ScopeKind,
+    Service,
+    ServiceKind,
+    encode_claim,
+    grant_commitment,
+    participant_party,
+)
+from cocket.node.encryption_key import load_encryption_key
+from cocket.node.keystore import load_key
+from cocket.node.store.disk import FakeDisk
+from cocket.node.vault.connection import ReadRefused
+from cocket.node.vault.decision import Declined, Judge, Rules
+from cocket.node.vault.holdings import Holdings
+from cocket.node.vault.ledger import Ledger
+from cocket.node.vault.reader import Reader, Wanted
+from cocket.node.vault.register import Register
+from cocket.node.vault.release import Vault
+from cocket.node.vault.share import Custodian
+from cocket.node.vault.shelf import MemoryShelf
+from cocket.node.vault.signing import wallet_of
+
+VAULT_KEY = PrivateKey(Suite.HYBRID, b"v" * 32)
+RECOVERY = PrivateKey(Suite.HYBRID, b"c" * 32)
+THRESHOLD = 2
+CHAMBER = participant_party(1)
+VAULT_KEEPER = participant_party(2)
+"""Receipts of the vault; the custodian of authority n keeps its own as party n."""
+FAR = 1 << 39
+
+
+def random_of(label: str, count: int) -> bytes:
+    """Return bytes that are the same for the same label."""
+    return shake_256(label.encode()).digest(count)
+
+
+@dataclass
+class Keeper:
+    """A vault or custodian: what answers, its register and the disk under it."""
+
+    answer: Callable[[bytes], bytes]
+    register: Register
+    disk: FakeDisk
+
+
+class Reads:
+    """What tests of reads have at hand. The clock is the ledger's last block, plus ``late_s``."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.client = office.client
+        self.ledger = Ledger(office.url)
+        self.announced = _Announced(office.url)
+        self.chain_id, self.genesis_hash = self.ledger.chain()
+        self.late_s = 0
+        self.holdings = Holdings(MemoryShelf(), 1 << 30)
+        self.residencies: dict[bytes, Residency] = {}
+        self.keepers: dict[str, Keeper] = {}
+        self.calls: list[str] = []
+        self.begin()
+
+    def begin(self, replacements: dict[bytes, bytes] | None = None) -> None:
+        """Start all keepers anew, with empty registers."""
+        judge, keeper = self._judge(VAULT_KEEPER, replacements or {})
+        vault = Vault(judge, self.holdings, self.residencies.get, VAULT_KEY, CHAMBER)
+        self.keepers = {"vault": replace(keeper, answer=vault.release)}
+        for number, country in enumerate(COUNTRIES, 1):
+            judge, keeper = self._judge(number, replacements or {})
+            key = load_encryption_key(self.office.homes[country].encryption_key, PASSPHRASE)
+            custodian = Custodian(judge, key, number, self.genesis_hash)
+            self.keepers[country] = replace(keeper, answer=custodian.share)
+
+    def _judge(self, party: int, replacements: dict[bytes, bytes]) -> tuple[Judge, Keeper]:
+        disk = FakeDisk()
+        register = Register(Path("receipts"), self.genesis_hash, party, self.now_s(), disk)
+        register.agree(0, bytes(32))
+        rules = Rules(self.chain_id, self.genesis_hash, party, replacements)
+        return Judge(self.ledger, register, rules, self.now_s), Keeper(bytes, register, disk)
+
+    def now_s(self) -> int:
+        return self.office.chain.ledger.head.timestamp + self.late_s
+
+    def admin(self, country: str) -> bytes:
+        """Return an authority's admin key."""
+        return load_key(self.office.homes[country].path / "keys" / "admin.json", PASSPHRASE)
+
+    def key(self, path: Path) -> bytes:
+        """Return the key in a file."""
+        return load_key(path, PASSPHRASE)
+
+    @property
+    def chamber(self) -> bytes:
+        return self.key(self.office.chamber)
+
+    def issue(self, country: str = "SG", *, before: Callable[[bytes], None] | None = None) -> list[Anchor]:
+        """Issue both examples for a country, seal them, put them into the vault; return where they are."""
+        out = self.office.folder_for_batch()
+        done(
+            "certificate", "issue", *self.office.documents, "--out", out, "--valid-from", "2025-10-01",
+            "--for-country", country, *self.office.by_chamber,
+        )  # fmt: skip
+        files = [out / f"{document.stem}.certificate.json" for document in self.office.documents]
+        return self.seal([decode_certificate(path.read_bytes()) for path in files])
+
+    def seal(self, certificates: list[Certificate], access_contract: bytes = access.ADDRESS) -> list[Anchor]:
+        """Seal certificates of one batch under one custody and put them into the vault."""
+        anchors = [certificate.anchor for certificate in certificates]
+        assert all(anchors)
+        custody, seeds = self.custody(anchors[0].batch, access_contract)
+        for at, certificate in enumerate(certificates):
+            randomness = random_of(f"{custody.batch.hex()} {at}", random_bytes(CERTIFICATE_OF_ORIGIN, THRESHOLD))
+            record = seal(sealable(certificate), custody, seeds, randomness)
+            signature = wallet_of(self.chamber)(signing_hash(record.manifest))
+            self.holdings.store(
+                anchors[at].batch,
+                anchors[at].index,
+                record.manifest.binding.key_epoch,
+                manifest=encode_json(manifest_json(record.manifest, signature)),
+                custody=encode_custody(custody),
+                envelope=encode_envelope(record.ciphertexts),
+            )
+        return anchors
+
+    def custody(self, batch: bytes, access_contract: bytes = access.ADDRESS) -> tuple[Custody, object]:
+        """Draw a custody of all four authorities, two of which must answer."""
+        holders = []
+        for number in range(1, 5):
+            authority = self.client.view(consortium.ADDRESS, consortium.authority(number))
+            keys = self.client.view(consortium.ADDRESS, consortium.keys(authority.keys_id))
+            public = decode_public_key(keys.encryption_suite, keys.encryption_key)
+            holders.append(Holder(number, authority.epoch, public))
+        return draw(
+            self.genesis_hash, access_contract, batch, THRESHOLD, holders,
+            RECOVERY.public, VAULT_KEY.public, random_of(batch.hex(), seed_bytes(4)),
+        )  # fmt: skip
+
+    def address(self, key: bytes) -> bytes:
+        """Return the address of a key."""
+        return address_of(key)
+
+    def grant(
+        self,
+        reader: int,
+        anchor: Anchor,
+        groups: set[int],
+        purpose: Purpose,
+        label: str = "",
+        valid_from: int = 0,
+        valid_to: int = FAR,
+    ) -> tuple[bytes, bytes]:
+        """Let a grant stand; return the claim that opens it, and its hash on the ledger."""
+        scope = Scope(
+            kind=ScopeKind.GRANT, controller=1, reader=reader, batch=anchor.batch, index=anchor.index,
+            kinds=frozenset(), anchored_from=0, anchored_to=0, groups=frozenset(groups), purposes=frozenset({purpose}),
+            daily_cap=0, reference=bytes(32), salt=random_of(f"{anchor} {label} {reader}", 16),
+        )  # fmt: skip
+        commitment = grant_commitment(self.chain_id, scope)
+        self.commit(commitment, valid_from=valid_from, valid_to=valid_to)
+        return encode_claim(Claim(scope)), commitment
+
+    def commit(self, commitment: bytes, key: bytes | None = None, valid_from: int = 0, valid_to: int = FAR) -> None:
+        data = access.commit(commitment=commitment, valid_from=valid_from, valid_to=valid_to)
+        self.client.send(key or self.chamber, access.ADDRESS, data)
+
+    def reader(self, key: bytes) -> Reader:
+        """Return a reader with a key, whose calls go to the keepers here."""
+        return Reader(self.announced, wallet_of(key), self.now_s, self.call)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.ledger.close()
+        self.announced.close()
+
+    def call(self, service: Service, path: str, body: bytes, who: str) -> bytes:
+        """Answer as the HTTPS server does."""
+        self.calls.append(service.url)
+        try:
+            return self.keepers[service.url].answer(body)
+        except Declined as error:
+            if error.status >= 500:
+                raise
+            raise ReadRefused(who, error.refusal) from None
+
+    def receipts(self) -> dict[str, int]:
+        """Return how many receipts each keeper has written."""
+        return {name: keeper.register.number for name, keeper in self.keepers.items()}
+
+
+class _Announced(Ledger):
+    """The ledger, on which all services have announced themselves by their names here."""
+
+    def view(self, address, view, number):  # type: ignore[no-untyped-def]
+        for party, kind, name, keeper in _SERVICES:
+            if view.data == access.service_of(party, kind).data:
+                return Service(keeper, bytes(32), name)
+        return super().view(address, view, number)
+
+
+_SERVICES = [
+    (CHAMBER, ServiceKind.VAULT, "vault", VAULT_KEEPER),
+    *[(number, ServiceKind.CUSTODIAN, country, number) for number, country in enumerate(COUNTRIES, 1)],
+]
+
+
+def wanted(anchor: Anchor, *groups: int, purpose: Purpose = Purpose.IMPORT_CLEARANCE, **more: object) -> Wanted:
+    """Return what to ask of a record."""
+    return Wanted(anchor.batch, anchor.index, frozenset(groups), purpose, **more)
+
+
+@contextmanager
+def open_reads(folder: Path) -> Iterator[Reads]:
+    """Found a ledger and start all keepers."""
+    with open_office(folder) as office:
+        reads = Reads(office)
+        yield reads
+        reads.close()
