@@ -153,6 +153,43 @@ def withdraw(opening: str, reason: int, signing: Signing, as_json: bool) -> None
     show(as_json, answer, [said])
 
 
+@access.command(
+    epilog="Example: cocket access request --batch 0xb1e9... --index 5 --group goods --group origin --purpose "
+    "import-clearance --out coffee.read.json --home trial/SG"
+)
+@record_options
+@GROUPS
+@click.option("--purpose", required=True, type=click.Choice(PURPOSES), help="What it is read for.")
+@click.option("--grant", "grant_file", type=EXISTING, help="The file of a grant, engagement or order for you.")
+@click.option("--delegation", type=EXISTING, help="The file by which your authority delegated to you.")
+@click.option("--vault", type=click.IntRange(min=1), help="Party whose vault is asked; default: who issued the record.")
+@OUT
+@signing_options
+@json_option
+def request(
+    records: Records,
+    groups: tuple[str, ...],
+    purpose: str,
+    grant_file: Path | None,
+    delegation: Path | None,
+    vault: int | None,
+    out: Path,
+    signing: Signing,
+    as_json: bool,
+) -> None:
+    """Read field groups of a sealed record, from its vault and custodians, if the contract says that you may.
+
+    What is read is a presentation in --out, mode 0600, and always has the group that is never hidden; `cocket verify`
+    says what it is worth. Your signature over the request, and the receipts beside it, prove who read what for what.
+    """
+    from cocket.cli.requesting import Request
+    from cocket.cli.requesting import request as read
+
+    signatory = signing.open()
+    found = read(signatory, Request(records, groups, purpose, grant_file, delegation, vault), out)
+    show(as_json, found.as_json(), found.sentences(signatory))
+
+
 @access.command("list", epilog="Example: cocket access list grants/ --by 1 --node http://127.0.0.1:8546")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @click.option(

@@ -16,7 +16,7 @@ from cocket.cli.output import json_option, show, table
 if TYPE_CHECKING:
     from cocket.contracts.participants import Mandate
 
-ROLES = ("chamber", "exporter", "port", "carrier", "auditor")
+ROLES = ("chamber", "exporter", "port", "carrier", "auditor", "service")
 KINDS = {"certificate-of-origin": 1}
 SALT_BYTES = 16
 

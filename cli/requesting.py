@@ -1,0 +1,128 @@
+"""Reading a record as a user asks for it: signed by the reader's key, given by vault and custodians, kept in files."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cocket.attestation.files import encode_presentation
+from cocket.attestation.kinds import KINDS
+from cocket.attestation.prove import OpenGroup
+from cocket.attestation.reading.receipt import encode_receipt
+from cocket.cli.access_options import PURPOSES, Records
+from cocket.cli.account import Signatory
+from cocket.cli.errors import CommandError, Exit
+from cocket.cli.granting import load_claim, network_of
+from cocket.cli.parties import party_text
+from cocket.cli.terms import anchored_batch, parse_groups
+from cocket.contracts import access
+from cocket.node.errors import Refused
+from cocket.node.keystore import write_whole
+from cocket.node.vault.connection import ReadRefused
+from cocket.node.vault.ledger import Ledger
+from cocket.node.vault.reader import Reader, Reading, Wanted
+from cocket.node.vault.signing import wallet_of
+
+RECEIPTS_FORMAT = "cocket-receipts-1"
+RECEIPTS_SUFFIX = ".receipts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for, and on what."""
+
+    records: Records
+    groups: Sequence[str]
+    purpose: str
+    grant: Path | None
+    delegation: Path | None
+    vault: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What came of it: where it is, and what a person is told."""
+
+    path: Path
+    receipts: Path
+    reading: Reading
+    groups: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the answer as an object."""
+        return {
+            "file": str(self.path),
+            "receipts_file": str(self.receipts),
+            "groups": list(self.groups),
+            "reason": self.reading.receipts[0][1].decision,
+            "block": self.reading.block_number,
+            "answered": [party for party, _ in self.reading.receipts],
+            "liars": list(self.reading.liars),
+        }
+
+    def sentences(self, signatory: Signatory) -> list[str]:
+        """Return the answer as sentences."""
+        why = access.REASON_TEXTS[access.Reason(self.reading.receipts[0][1].decision)]
+        names = [party_text(signatory.client, party) for party, _ in self.reading.receipts[1:]]
+        said = [
+            f"read by {why}: {', '.join(self.groups)} in {self.path}",
+            f"custodians that answered: {', '.join(names)}; receipts of all in {self.receipts}",
+            f"`cocket verify {self.path}` says what it is worth",
+        ]
+        liars = [
+            f"NOTE: {party_text(signatory.client, each)} answered with a false mask" for each in self.reading.liars
+        ]
+        return said + liars
+
+
+def request(signatory: Signatory, asked: Request, out: Path) -> Read:
+    """Read a record into ``out``, with the receipts beside it; neither is overwritten.
+
+    :raises CommandError: it was refused, and why; or the words of the request are none.
+    """
+    receipts = out.with_name(out.name.removesuffix(".json") + RECEIPTS_SUFFIX)
+    for path in (out, receipts):
+        if path.exists():
+            raise CommandError(f"{path} exists; choose another name", Exit.REFUSED)
+    client = signatory.client
+    network = network_of(client)
+    place = asked.records.require(network)
+    if place.index == access.EVERY_INDEX:
+        raise CommandError("a read is of one record; name it with --record FILE or --index N", Exit.USAGE)
+    batch = anchored_batch(client, place)
+    wanted = Wanted(
+        batch=place.batch,
+        index=place.index,
+        groups=parse_groups(asked.groups, batch.kind),
+        purpose=1 + PURPOSES.index(asked.purpose),
+        claim=load_claim(asked.grant, asked.delegation, network=network),
+        vault=asked.vault,
+    )
+    ledger = Ledger(client.url)
+    try:
+        reading = Reader(ledger, wallet_of(signatory.key), lambda: int(time.time())).read(wanted)
+    except ReadRefused as error:
+        raise _refusal(error) from None
+    except Refused as error:
+        raise CommandError(str(error), Exit.VERIFICATION_NO) from None
+    finally:
+        ledger.close()
+    write_whole(out, encode_presentation(reading.presentation))
+    write_whole(receipts, _receipts_json(reading))
+    opened = [at for at, group in enumerate(reading.presentation.groups) if isinstance(group, OpenGroup)]
+    return Read(out, receipts, reading, tuple([KINDS[batch.kind].groups[at] for at in opened]))
+
+
+def _refusal(error: ReadRefused) -> CommandError:
+    refusal = error.refusal
+    where = f" (reason {refusal.code}, as of block {refusal.block_number})" if refusal.code else ""
+    hint = "; `cocket access explain` says what would open it" if refusal.code else ""
+    return CommandError(f"{error}{where}{hint}", Exit.REFUSED)
+
+
+def _receipts_json(reading: Reading) -> bytes:
+    receipts = [
+        {"party": party, "receipt": "0x" + encode_receipt(receipt).hex()} for party, receipt in reading.receipts
+    ]
+    return json.dumps({"format": RECEIPTS_FORMAT, "receipts": receipts}, indent=1).encode() + b"\n"
