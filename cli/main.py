@@ -11,7 +11,7 @@ NOUNS = {
     "access": "Grant, delegate and withdraw reads; list what stands; explain why a reader may or may not read.",
     "authority": "List authorities; propose, vote on and execute changes; take a validator seat.",
     "certificate": "Check, issue, show, withdraw, supersede, use and verify certificates of origin.",
-    "custodian": "Run an authority's custodian: it lets records open when the contract allows a read.",
+    "custodian": "Run a custodian, which lets records open when the contract says yes.",
     "doctor": "Say why blocks do not come: who is missing, whose clock is off, who disagrees on what.",
     "engagement": "Audit engagements: draft, sign, commit, show, end.",
     "genesis": "Found a network together: record, gather, confirm, show.",

@@ -238,7 +238,7 @@ def run_keeper(path: Path, passphrase: str, *, kind: str, json_log: bool = False
     settings = home.settings()
     if settings.kind != kind:
         raise Refused(f"{home.config}: it is a {settings.kind}'s: cocket {settings.kind} run --home {path}")
-    log = open_log(settings.log_level, as_json=json_log, keeper=settings.kind)
+    log = open_log(settings.log_level, as_json=json_log, service=settings.kind)
 
     async def main() -> None:
         service = KeeperService(home, settings, passphrase, log)

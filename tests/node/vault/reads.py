@@ -3,25 +3,17 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import shake_256
 from pathlib import Path
 
 from command import done
 from founding.founders import PASSPHRASE
 from office import COUNTRIES, Office, open_office
+from sealed import certificates_of, random_of, seal_all
 
-from cocket.attestation.canonical import encode_json
-from cocket.attestation.files import decode_certificate
-from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
 from cocket.attestation.prove import Anchor, Certificate
-from cocket.attestation.sealing.custody import Custody, Holder, draw, seed_bytes
-from cocket.attestation.sealing.custody_file import encode_custody
-from cocket.attestation.sealing.envelope import encode_envelope
-from cocket.attestation.sealing.hpke import PrivateKey, Suite, decode_public_key
-from cocket.attestation.sealing.manifest import manifest_json, signing_hash
-from cocket.attestation.sealing.record import random_bytes, seal, sealable
+from cocket.attestation.sealing.hpke import PrivateKey, Suite
 from cocket.cli.client import address_of
-from cocket.contracts import access, consortium
+from cocket.contracts import access
 from cocket.contracts.access import (
     Claim,
     Purpose,
@@ -49,17 +41,10 @@ from cocket.node.vault.shelf import MemoryShelf
 from cocket.node.vault.signing import wallet_of
 
 VAULT_KEY = PrivateKey(Suite.HYBRID, b"v" * 32)
-RECOVERY = PrivateKey(Suite.HYBRID, b"c" * 32)
-THRESHOLD = 2
 CHAMBER = participant_party(1)
 VAULT_KEEPER = participant_party(2)
 """Receipts of the vault; the custodian of authority n keeps its own as party n."""
 FAR = 1 << 39
-
-
-def random_of(label: str, count: int) -> bytes:
-    """Return bytes that are the same for the same label."""
-    return shake_256(label.encode()).digest(count)
 
 
 @dataclass
@@ -120,7 +105,7 @@ class Reads:
     def chamber(self) -> bytes:
         return self.key(self.office.chamber)
 
-    def issue(self, country: str = "SG", *, before: Callable[[bytes], None] | None = None) -> list[Anchor]:
+    def issue(self, country: str = "SG") -> list[Anchor]:
         """Issue both examples for a country, seal them, put them into the vault; return where they are."""
         out = self.office.folder_for_batch()
         done(
@@ -128,39 +113,21 @@ class Reads:
             "--for-country", country, *self.office.by_chamber,
         )  # fmt: skip
         files = [out / f"{document.stem}.certificate.json" for document in self.office.documents]
-        return self.seal([decode_certificate(path.read_bytes()) for path in files])
+        return self.seal(certificates_of(files))
 
-    def seal(self, certificates: list[Certificate], access_contract: bytes = access.ADDRESS) -> list[Anchor]:
-        """Seal certificates of one batch under one custody and put them into the vault."""
-        anchors = [certificate.anchor for certificate in certificates]
-        assert all(anchors)
-        custody, seeds = self.custody(anchors[0].batch, access_contract)
-        for at, certificate in enumerate(certificates):
-            randomness = random_of(f"{custody.batch.hex()} {at}", random_bytes(CERTIFICATE_OF_ORIGIN, THRESHOLD))
-            record = seal(sealable(certificate), custody, seeds, randomness)
-            signature = wallet_of(self.chamber)(signing_hash(record.manifest))
+    def seal(self, certificates: list[Certificate], contract: bytes = access.ADDRESS) -> list[Anchor]:
+        """Seal certificates of one batch and put them into the vault."""
+        sealed = seal_all(self.office, certificates, VAULT_KEY.public, contract)
+        for each in sealed:
             self.holdings.store(
-                anchors[at].batch,
-                anchors[at].index,
-                record.manifest.binding.key_epoch,
-                manifest=encode_json(manifest_json(record.manifest, signature)),
-                custody=encode_custody(custody),
-                envelope=encode_envelope(record.ciphertexts),
+                each.anchor.batch,
+                each.anchor.index,
+                1,
+                manifest=each.manifest,
+                custody=each.custody,
+                envelope=each.envelope,
             )
-        return anchors
-
-    def custody(self, batch: bytes, access_contract: bytes = access.ADDRESS) -> tuple[Custody, object]:
-        """Draw a custody of all four authorities, two of which must answer."""
-        holders = []
-        for number in range(1, 5):
-            authority = self.client.view(consortium.ADDRESS, consortium.authority(number))
-            keys = self.client.view(consortium.ADDRESS, consortium.keys(authority.keys_id))
-            public = decode_public_key(keys.encryption_suite, keys.encryption_key)
-            holders.append(Holder(number, authority.epoch, public))
-        return draw(
-            self.genesis_hash, access_contract, batch, THRESHOLD, holders,
-            RECOVERY.public, VAULT_KEY.public, random_of(batch.hex(), seed_bytes(4)),
-        )  # fmt: skip
+        return [each.anchor for each in sealed]
 
     def address(self, key: bytes) -> bytes:
         """Return the address of a key."""
