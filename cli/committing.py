@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cocket.attestation.merkle import HASH_BYTES
 from cocket.cli.access_options import Records
-from cocket.cli.account import Signatory, day_start_s, format_time, parse_day
+from cocket.cli.account import Signatory, format_time
 from cocket.cli.client import Final, NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.grant_file import Delegated, Grant, encode_opening
@@ -22,6 +22,7 @@ from cocket.cli.terms import (
     anchored_batch,
     extent_text,
     group_names,
+    parse_anchoring,
     parse_groups,
     parse_kinds,
     parse_period,
@@ -33,7 +34,6 @@ from cocket.contracts.access import FIRST_PARTICIPANT, Delegation, Scope, ScopeK
 from cocket.node.keystore import write_whole
 
 _CERTIFICATE_OF_ORIGIN = 1
-LAST_DAY = "9999-12-31"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _grant(client: NodeClient, wish: Wish, kind: ScopeKind, controller: int, ref
             raise CommandError(
                 "say which records: --record FILE, --batch ROOT with --index N or --all, or --all of a kind", Exit.USAGE
             )
-        kinds, anchored = parse_kinds(wish.kinds), _anchored(wish)
+        kinds, anchored = parse_kinds(wish.kinds), parse_anchoring(wish.anchored_from, wish.anchored_to)
         of_kind = min(kinds)
     else:
         if wish.anchored_from or wish.anchored_to:
@@ -193,14 +193,6 @@ def _grant(client: NodeClient, wish: Wish, kind: ScopeKind, controller: int, ref
         salt=secrets.token_bytes(SALT_BYTES),
     )
     return Grant(network, scope, *_period(client, wish.first_day, wish.end_day))
-
-
-def _anchored(wish: Wish) -> tuple[int, int]:
-    first = day_start_s(parse_day(wish.anchored_from)) if wish.anchored_from else 0
-    end = day_start_s(parse_day(wish.anchored_to or LAST_DAY))
-    if first >= end:
-        raise CommandError(f"--anchored-to {wish.anchored_to} is not after --anchored-from", Exit.USAGE)
-    return first, end
 
 
 def _period(client: NodeClient, first_day: str | None, end_day: str) -> tuple[int, int]:

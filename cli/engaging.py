@@ -15,9 +15,8 @@ from cocket.attestation.reading.engagement import (
     engagement_hash,
     grant_salt,
 )
-from cocket.cli.account import day_start_s, format_time, parse_day
+from cocket.cli.account import format_time
 from cocket.cli.client import NodeClient
-from cocket.cli.committing import LAST_DAY
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
 from cocket.cli.grant_file import Grant, Network, encode_opening
@@ -25,8 +24,10 @@ from cocket.cli.granting import network_of, require_network
 from cocket.cli.parties import find_party
 from cocket.cli.standing import Standing, standing_of
 from cocket.cli.terms import (
+    anchoring_text,
     group_names,
     kind_names,
+    parse_anchoring,
     parse_groups,
     parse_kinds,
     parse_period,
@@ -67,10 +68,7 @@ def engagement_of(client: NodeClient, draft: Draft) -> Engagement:
         raise CommandError(f"{len(controllers)} controllers; expected at most {CONTROLLERS_MAX}", Exit.USAGE)
     if not client.view(participants.ADDRESS, participants.mandate(auditor)).roles & Role.AUDITOR:
         raise CommandError(f"participant {auditor} is not accredited as an auditor", Exit.REFUSED)
-    first = day_start_s(parse_day(draft.anchored_from)) if draft.anchored_from else 0
-    end = day_start_s(parse_day(draft.anchored_to or LAST_DAY))
-    if first >= end:
-        raise CommandError(f"--anchored-to {draft.anchored_to} is not after --anchored-from", Exit.USAGE)
+    anchored_from, anchored_to = parse_anchoring(draft.anchored_from, draft.anchored_to)
     kinds = parse_kinds(draft.kinds)
     network = network_of(client)
     valid_from, valid_to = parse_period(draft.first_day, draft.end_day, client.block_time_s(client.block_number()))
@@ -81,8 +79,8 @@ def engagement_of(client: NodeClient, draft: Draft) -> Engagement:
         auditor=auditor,
         controllers=controllers,
         kinds=kinds,
-        anchored_from=first,
-        anchored_to=end,
+        anchored_from=anchored_from,
+        anchored_to=anchored_to,
         groups=parse_groups(draft.groups, min(kinds)),
         purposes=parse_purposes(draft.purposes),
         valid_from=valid_from,
@@ -211,11 +209,11 @@ def sides(client: NodeClient, signed: SignedEngagement, block: int) -> list[Side
 def terms_text(engagement: Engagement) -> list[str]:
     """Return what was agreed on as people read it."""
     kind = min(engagement.kinds)
-    anchored = " to ".join(format_time(each)[:10] for each in (engagement.anchored_from, engagement.anchored_to))
+    anchored = anchoring_text(engagement.anchored_from, engagement.anchored_to)
     return [
         f"engagement 0x{engagement_hash(engagement).hex()}",
         f"participant {engagement.auditor} may read {', '.join(group_names(engagement.groups, kind))} of "
-        f"{', '.join(kind_names(engagement.kinds))} anchored from {anchored} by participants "
+        f"{', '.join(kind_names(engagement.kinds))} anchored {anchored} by participants "
         f"{', '.join(map(str, engagement.controllers))}",
         f"for {', '.join(purpose_names(engagement.purposes))}, from {format_time(engagement.valid_from)} until "
         f"{format_time(engagement.valid_to)}",

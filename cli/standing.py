@@ -1,5 +1,6 @@
 """How grants, orders and delegations stand on the ledger: those in files, and those of a party that no file opens."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ class Standing:
         groups, purposes = self._words()
         what = "?" if self.opening is None else self.opening.what
         name = f"no file: 0x{self.commitment.hex()}" if self.file is None else self.file.name
-        return [name, what, self.reader, self._records(), ", ".join(groups), ", ".join(purposes), *days, state]
+        terms = [_shortened(self._records()), ", ".join(groups), ", ".join(purposes)]
+        return [name, what, self.reader, *terms, *days, state]
 
     def as_json(self) -> dict[str, object]:
         """Return the fields for scripts."""
@@ -88,6 +90,11 @@ class Standing:
             return [], []
         terms = opening.scope if isinstance(opening, Grant) else opening.delegation
         return group_names(terms.groups, _CERTIFICATE_OF_ORIGIN), purpose_names(terms.purposes)
+
+
+def _shortened(text: str) -> str:
+    """Return a text whose hashes are cut to what tells them apart in a table."""
+    return re.sub("(0x[0-9a-f]{8})[0-9a-f]{56}", r"\1...", text)
 
 
 def is_in_force(client: NodeClient, commitment: bytes, block: int) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from cocket.attestation.kinds import KINDS
@@ -16,6 +17,8 @@ from cocket.contracts import access, certificates
 from cocket.contracts.access import Purpose, Scope
 
 ALL_GROUPS = "*"
+ALWAYS_S = day_start_s(date(9999, 12, 31))
+"""As the end of a period: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,17 @@ def parse_kinds(names: Iterable[str]) -> frozenset[int]:
     return frozenset(KIND_NAMES[name] for name in names)
 
 
+def parse_anchoring(first: str | None, end: str | None) -> tuple[int, int]:
+    """Return a period of anchoring, seconds since 1970: from the beginning and for ever where nothing is said.
+
+    :raises CommandError: it ends before it begins.
+    """
+    period = day_start_s(parse_day(first)) if first else 0, day_start_s(parse_day(end)) if end else ALWAYS_S
+    if period[0] >= period[1]:
+        raise CommandError(f"--anchored-to {end} is not after --anchored-from {first or 'the beginning'}", Exit.USAGE)
+    return period
+
+
 def parse_period(first: str | None, end: str, now_s: int) -> tuple[int, int]:
     """Return from when to when, seconds since 1970: from the first day's beginning, or now; the end day is not in it.
 
@@ -162,5 +176,11 @@ def extent_text(scope: Scope) -> str:
     """Return which records a scope reaches."""
     if scope.batch != bytes(HASH_BYTES):
         return Place(scope.batch, scope.index).text
-    days = " to ".join(format_time(time_s)[:10] for time_s in (scope.anchored_from, scope.anchored_to))
-    return f"{', '.join(kind_names(scope.kinds))} anchored from {days}"
+    return f"{', '.join(kind_names(scope.kinds))} anchored {anchoring_text(scope.anchored_from, scope.anchored_to)}"
+
+
+def anchoring_text(first: int, end: int) -> str:
+    """Return a period of anchoring as people read it."""
+    since = f"from {format_time(first)[:10]}" if first else ""
+    until = f"until {format_time(end)[:10]}" if end < ALWAYS_S else ""
+    return " ".join(each for each in (since, until) if each) or "at any time"
