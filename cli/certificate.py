@@ -1,6 +1,5 @@
 """``cocket certificate``: check, issue, show, present, export, withdraw, supersede, use and verify certificates."""
 
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,15 +22,14 @@ from cocket.cli.exchange import (
 )
 from cocket.cli.files import read_bounded
 from cocket.cli.keys import PASSPHRASE
-from cocket.cli.output import is_terminal, json_option, show
+from cocket.cli.output import json_option, show
+from cocket.cli.progress import progress_bars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from rich.progress import TaskID
+    from collections.abc import Callable
 
     from cocket.attestation.prove import Anchor, Certificate, Presentation
-    from cocket.cli.issuing import Progress
+    from cocket.cli.progress import Progress
 
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True))
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
@@ -142,7 +140,7 @@ def issue(
     if not sources:
         raise CommandError("no documents in these files", Exit.USAGE)
     signatory = signing.open()
-    with _progress() as progress:
+    with progress_bars() as progress:
         issued = issuing.issue(
             sources,
             out,
@@ -418,7 +416,7 @@ def bundle(file: Path, out: Path, checkpoint: Path | None, height: int | None, n
     presentation = present(shown) if isinstance(shown, Certificate) else shown
     anchor = None if checkpoint is None else parse_anchor(str(checkpoint))
     assert not isinstance(anchor, bytes), "a file is a checkpoint"
-    with _progress() as progress:
+    with progress_bars() as progress:
         made = make_bundle(NodeClient(node_url), presentation, anchor, height, _changes_progress(progress))
     data = encode_bundle(made)
     write_whole(out, data, 0o644)
@@ -521,22 +519,3 @@ def _a_year_after(day: date) -> date:
         return day.replace(year=day.year + 1)
     except ValueError:  # 29 February
         return day.replace(year=day.year + 1, month=3, day=1)
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """Give a reporter of a job's steps: bars on a terminal, silence elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description:<11}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), disable=not is_terminal()) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def report(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
-        yield report

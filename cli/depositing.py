@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from cocket.attestation.errors import AttestationError, InvalidFile
 from cocket.attestation.sealing.custody_file import CUSTODY_BYTES_MAX
 from cocket.attestation.sealing.envelope import ENVELOPE_BYTES_MAX
+from cocket.attestation.sealing.manifest import MANIFEST_BYTES_MAX
 from cocket.cli.client import NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
 from cocket.cli.output import note
+from cocket.cli.sealing import CUSTODY_NAME, ENVELOPE_SUFFIX, MANIFEST_SUFFIX
 from cocket.contracts import access, certificates, participants
 from cocket.node.encryption_key import load_encryption_key
 from cocket.node.errors import Refused
-from cocket.node.vault.deposit import MANIFEST_BYTES_MAX, Deposit, open_deposit, validate_deposit
+from cocket.node.vault.deposit import Deposit, open_deposit, validate_deposit
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.settings import VAULT, KeeperHome, octets_of
 from cocket.node.vault.shelf import FolderShelf
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
     from cocket.attestation.sealing.hpke import PrivateKey
     from cocket.node.vault.settings import KeeperSettings
 
-MANIFEST_SUFFIX = ".manifest.json"
-ENVELOPE_SUFFIX = ".envelope"
-CUSTODY_NAME = "custody.json"
 PROGRESS_EVERY = 1000
 
 

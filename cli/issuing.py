@@ -10,18 +10,14 @@ import fcntl
 import hashlib
 import itertools
 import json
-import multiprocessing
 import os
 import secrets
-import signal
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated
 
 import msgspec
 
@@ -33,6 +29,8 @@ from cocket.cli.account import Signatory
 from cocket.cli.client import Final, NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded, read_lines
+from cocket.cli.progress import Progress
+from cocket.cli.workers import CHUNK_DOCUMENTS, open_processes, run_ahead
 from cocket.contracts import access, certificates, participants
 from cocket.contracts.errors import ContractRefusal
 from cocket.contracts.events import BatchAnchored, decode_log
@@ -40,18 +38,12 @@ from cocket.node.chain.transaction import decode_transaction
 from cocket.node.errors import InvalidTransaction
 from cocket.node.keystore import write_whole
 
-CHUNK_DOCUMENTS = 200
-CHUNKS_AHEAD = 4  # chunks a process may lag behind its feed: bounds the memory
 DOCUMENT_BYTES_MAX = 1 << 20
 JOB_BYTES_MAX = 1 << 20
 JOB_FILE = "issue.json"
 CERTIFICATE_SUFFIX = ".certificate.json"
 REFUSALS_SHOWN = 20
 
-A = TypeVar("A")
-B = TypeVar("B")
-P = ParamSpec("P")
-Progress = Callable[[str, int, int], None]
 Hex32 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -157,7 +149,7 @@ def issue(
         valid_to=valid_to,
         issuer=signatory.client.view(participants.ADDRESS, participants.participant_of(signatory.address)),
     )
-    with _held(folder), _open_processes(len(sources)) as processes:
+    with _held(folder), open_processes(len(sources)) as processes:
         job = _open_job(wish, folder, are_dates_given)
         leaves, accepted, refused = _commit(processes, sources, job, progress)
         if refused and not skip_invalid:
@@ -262,43 +254,6 @@ def _save_job(folder: Path, job: Job) -> None:
 # -- processes -------------------------------------------------------------------------------------------------------
 
 
-class _Here(Executor):
-    """Does the work where it is asked for: a few documents are done before another process has started."""
-
-    def submit(self, work: Callable[P, B], /, *arguments: P.args, **named: P.kwargs) -> Future[B]:
-        future: Future[B] = Future()
-        future.set_result(work(*arguments, **named))
-        return future
-
-
-@contextlib.contextmanager
-def _open_processes(document_count: int) -> Iterator[Executor]:
-    """Give processes to work on so many documents; on an error what waits is dropped."""
-    if document_count <= CHUNK_DOCUMENTS:
-        yield _Here()
-        return
-    processes = ProcessPoolExecutor(
-        mp_context=multiprocessing.get_context("forkserver"), initializer=_leave_with_parent
-    )
-    try:
-        yield processes
-    finally:
-        processes.shutdown(cancel_futures=True)
-
-
-def _leave_with_parent() -> None:
-    """Let Ctrl-C be the parent's to handle, and end when the parent was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_leave_after, args=(parent.join,), daemon=True).start()
-
-
-def _leave_after(wait: Callable[[], None]) -> None:
-    wait()
-    os._exit(1)
-
-
 # -- commit ----------------------------------------------------------------------------------------------------------
 
 
@@ -335,23 +290,6 @@ def _commit(
         refused += result.refused
         progress("committing", len(accepted) + len(refused), len(sources))
     return leaves, accepted, refused
-
-
-def run_ahead(processes: Executor, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-    """Yield work's results in order, with a bounded number of items under way."""
-    ahead = CHUNKS_AHEAD * (os.cpu_count() or 1)
-    waiting: deque[Future[B]] = deque()
-    try:
-        for item in items:
-            waiting.append(processes.submit(work, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise CommandError(
-            "a working process was killed, perhaps for want of memory; run the same command again to go on"
-        ) from None
 
 
 def _chunked(documents: Iterable[bytes]) -> Iterator[tuple[int, tuple[bytes, ...]]]:

@@ -14,6 +14,7 @@ NOUNS = {
     "custodian": "Run a custodian, which lets records open when the contract says yes.",
     "doctor": "Say why blocks do not come: who is missing, whose clock is off, who disagrees on what.",
     "engagement": "Audit engagements: draft, sign, commit, show, end.",
+    "document": "Seal certificates for a vault and custodians; recover, re-wrap, encrypt anew.",
     "genesis": "Found a network together: record, gather, confirm, show.",
     "keys": "Make, list, import and export encrypted keys.",
     "ledger": "Carry a chain by file: export its blocks, import them into another home; vouch for a block.",

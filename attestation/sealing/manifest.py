@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cocket.attestation.canonical import encode_json
 from cocket.attestation.errors import InvalidFile
-from cocket.attestation.members import Members, hash_of, hexadecimal
+from cocket.attestation.members import Members, hash_of, hexadecimal, read_json
 from cocket.attestation.merkle import HASH_BYTES, keccak256
 from cocket.attestation.sealing.binding import KEY_EPOCH_MAX, Binding
 from cocket.attestation.sealing.cipher import TAG_BYTES
@@ -20,6 +21,8 @@ from cocket.attestation.sealing.shamir import SHARES_MAX
 
 FORMAT = "cocket-manifest-1"
 SIGNATURE_BYTES = 65
+MANIFEST_BYTES_MAX = 1 << 20
+"""Sixteen groups shared among sixteen custodians are 40 kB."""
 DOMAIN = "Cocket sealed record"
 
 _DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId,bytes32 salt)"
@@ -135,6 +138,16 @@ _NAMES = (
     "opening",
     "signature",
 )
+
+
+def encode_manifest(manifest: Manifest, signature: bytes) -> bytes:
+    """Return the file of a signed manifest: canonical JSON."""
+    return encode_json(manifest_json(manifest, signature))
+
+
+def decode_manifest(data: bytes) -> tuple[Manifest, bytes]:
+    """Return a manifest and its signature from their file; InvalidFile when it is none. Who signed is not judged."""
+    return manifest_of(read_json(data, MANIFEST_BYTES_MAX, "manifest"))
 
 
 def manifest_of(node: object) -> tuple[Manifest, bytes]:

@@ -9,19 +9,15 @@ from hashlib import sha256
 
 from cocket.attestation.batch import country_hash
 from cocket.attestation.errors import InvalidFile
-from cocket.attestation.members import read_json
 from cocket.attestation.reading.item import Item, validate_item
 from cocket.attestation.sealing.custody import Custody, open_seat
 from cocket.attestation.sealing.custody_file import decode_custody
 from cocket.attestation.sealing.envelope import decode_envelope
 from cocket.attestation.sealing.hpke import PrivateKey
-from cocket.attestation.sealing.manifest import Manifest, manifest_of, signing_hash
+from cocket.attestation.sealing.manifest import Manifest, decode_manifest, signing_hash
 from cocket.attestation.sealing.opening import Opening
 from cocket.attestation.sealing.record import open_vault, validate_manifest
 from cocket.attestation.signature import recover
-
-MANIFEST_BYTES_MAX = 1 << 20
-"""Sixteen groups shared among as many custodians as can be are 40 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ def open_deposit(manifest: bytes, custody: bytes, envelope: bytes, key: PrivateK
 
     :raises InvalidFile: they do not belong together, are none of ours, or were made for another vault's key.
     """
-    found, signature = manifest_of(read_json(manifest, MANIFEST_BYTES_MAX, "manifest"))
+    found, signature = decode_manifest(manifest)
     held, ciphertexts = decode_custody(custody), decode_envelope(envelope)
     validate_manifest(found, held)
     hashes = [sha256(each).digest() for each in ciphertexts]
