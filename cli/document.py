@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cocket.cli.account import Signing, signing_options
+from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
 from cocket.cli.keys import PASSPHRASE, ask_passphrase
-from cocket.cli.output import json_option, show
+from cocket.cli.output import json_option, show, table
 
 if TYPE_CHECKING:
     from cocket.attestation.sealing.hpke import PrivateKey
@@ -182,6 +183,27 @@ def reencrypt(
     `cocket document rewrap` is enough.
     """
     _reseal(manifests, recovery_key, recovery_passphrase_file, out, terms, signing, as_json, is_anew=True)
+
+
+@document.command(epilog="Example: cocket document receipts --record issued/coffee.certificate.json ke-vault-receipts/")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--record", type=EXISTING, required=True, help="The certificate whose reads are listed.")
+@node_option
+@json_option
+def receipts(paths: tuple[Path, ...], record: Path, node_url: str, as_json: bool) -> None:
+    """List who read a record, for what, and who was refused, from periods of receipts (files or folders).
+
+    An authority is named and never its officer. `cocket audit receipts` says whether the periods are as anchored.
+    """
+    from cocket.cli.auditing import READ_HEADINGS, load_periods, read_cells, read_row, receipts_of
+    from cocket.cli.certificate import anchor_of
+
+    client = NodeClient(node_url)
+    anchor = anchor_of(record)
+    rows = [read_row(client, receipt) for receipt in receipts_of(load_periods(paths), anchor.batch, anchor.index)]
+    answer = {"batch": anchor.batch, "index": anchor.index, "reads": rows}
+    lines = table([read_cells(row) for row in rows], READ_HEADINGS)
+    show(as_json, answer, lines if rows else ["nobody asked for it in these periods"])
 
 
 @document.group()

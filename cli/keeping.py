@@ -31,6 +31,14 @@ passphrase_option = click.option(
     envvar="COCKET_PASSPHRASE_FILE",
     help="File (mode 0600) with the passphrase of its keys; best where it is on no disk. Asked for when absent.",
 )
+cadence_option = click.option(
+    "--anchor-every",
+    "anchor_s",
+    type=click.IntRange(1, 86400),
+    default=3600,
+    show_default=True,
+    help="Seconds in which it anchors its receipts, read or not; all the network's keepers had best have the same.",
+)
 url_option = click.option(
     "--url", required=True, help="Where readers reach it: https://host:port, at most 128 characters."
 )
@@ -43,6 +51,7 @@ def make_home(
     client: NodeClient,
     host: str,
     port: int,
+    anchor_s: int,
     passphrase_file: Path | None,
     encryption_key: Path | None,
 ) -> KeeperHome:
@@ -70,6 +79,7 @@ def make_home(
         node=client.url,
         host=host,
         port=port,
+        anchor_s=anchor_s,
     )
     passphrase = ask_passphrase(passphrase_file, confirm=encryption_key is None)
     if encryption_key is None:
@@ -140,6 +150,36 @@ def service_kind(kind: str) -> "ServiceKind":
     from cocket.contracts.access import ServiceKind
 
     return ServiceKind[kind.upper()]
+
+
+def export_periods(home: KeeperHome, out: Path, first: int) -> tuple[int, int]:
+    """Write a keeper's closed periods into a folder, one file each; return how many, and how many receipts.
+
+    :raises CommandError: its account is nobody's, or there is none closed yet.
+    """
+    from cocket.attestation.reading.receipts_file import encode_period
+    from cocket.cli.auditing import PERIOD_SUFFIX
+    from cocket.cli.participant import parse_address
+    from cocket.cli.parties import party_of
+    from cocket.node.keystore import write_whole
+    from cocket.node.vault.periods import closed_periods
+    from cocket.node.vault.settings import octets_of
+
+    settings = home.settings()
+    keeper = party_of(NodeClient(settings.node), parse_address(account_of(home)))
+    if not keeper:
+        raise CommandError(f"account {account_of(home)} is nobody's on the ledger: {accredit_it(home)}", Exit.REFUSED)
+    periods = receipts = 0
+    for period in closed_periods(home.receipts, octets_of(settings.genesis_hash, 32), keeper, first):
+        path = out / f"{keeper}-{period.sequence:08d}{PERIOD_SUFFIX}"
+        write_whole(path, b"".join(encode_period(period)))
+        periods += 1
+        receipts += len(period.receipts)
+    if not periods:
+        raise CommandError(
+            f"no period from {first} on is closed yet; one is every {settings.anchor_s} s", Exit.NOT_FOUND
+        )
+    return periods, receipts
 
 
 def keeper_status(home: KeeperHome) -> tuple[dict[str, object], list[str]]:

@@ -9,6 +9,7 @@ import click
 # noun -> (module, what it is about); each module has a click group or command of the noun's name.
 NOUNS = {
     "access": "Grant, delegate and withdraw reads; list what stands; explain why a reader may or may not read.",
+    "audit": "Hold receipts of reads to what was anchored of them.",
     "authority": "List authorities; propose, vote on and execute changes; take a validator seat.",
     "certificate": "Check, issue, show, withdraw, supersede, use and verify certificates of origin.",
     "custodian": "Run a custodian, which lets records open when the contract says yes.",

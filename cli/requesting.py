@@ -24,7 +24,7 @@ from cocket.node.vault.ledger import Ledger
 from cocket.node.vault.reader import Reader, Reading, Wanted
 from cocket.node.vault.signing import wallet_of
 
-RECEIPTS_FORMAT = "cocket-receipts-1"
+RECEIPTS_FORMAT = "cocket-read-receipts-1"
 RECEIPTS_SUFFIX = ".receipts.json"
 
 

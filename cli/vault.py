@@ -12,6 +12,8 @@ from cocket.cli.keeping import (
     account_of,
     accredit_it,
     announce_service,
+    cadence_option,
+    export_periods,
     folder_argument,
     host_option,
     keeper_status,
@@ -37,11 +39,19 @@ def vault() -> None:
 @click.option("--account", required=True, help="An account of who controls the records: a chamber's, say.")
 @host_option
 @click.option("--port", type=click.IntRange(0, 65535), default=8645, show_default=True, help="Port to listen on.")
+@cadence_option
 @passphrase_option
 @node_option
 @json_option
 def init(
-    folder: Path, account: str, host: str, port: int, passphrase_file: Path | None, node_url: str, as_json: bool
+    folder: Path,
+    account: str,
+    host: str,
+    port: int,
+    anchor_s: int,
+    passphrase_file: Path | None,
+    node_url: str,
+    as_json: bool,
 ) -> None:
     """Make a vault's home FOLDER, with an encryption key that records are sealed to and an account for its receipts."""
     from cocket.cli.keys import PUBLIC_SUFFIX
@@ -52,7 +62,7 @@ def init(
     party = party_of(client, parse_address(account))
     if not party:
         raise CommandError(f"account {account} is nobody's on this ledger; expected a participant's", Exit.NOT_FOUND)
-    home = make_home(folder, VAULT, party, client, host, port, passphrase_file, None)
+    home = make_home(folder, VAULT, party, client, host, port, anchor_s, passphrase_file, None)
     public = home.encryption_key.with_suffix(PUBLIC_SUFFIX)
     show(
         as_json,
@@ -89,6 +99,21 @@ def run(folder: Path, passphrase_file: Path | None, as_json: bool) -> None:
     from cocket.node.vault.service import run_keeper
 
     run_keeper(folder, ask_passphrase(passphrase_file), kind=VAULT, json_log=as_json)
+
+
+@vault.command(epilog="Example: cocket vault receipts ke-vault --out receipts")
+@folder_argument
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the files.")
+@click.option("--first", type=click.IntRange(min=1), default=1, show_default=True, help="The first period's number.")
+@json_option
+def receipts(folder: Path, out: Path, first: int, as_json: bool) -> None:
+    """Export the closed periods of receipts of FOLDER for an auditor; it may run meanwhile.
+
+    They say who read what: give them to who may know that.
+    """
+    periods, count = export_periods(KeeperHome(folder), out, first)
+    answer = {"periods": periods, "receipts": count, "folder": str(out)}
+    show(as_json, answer, [f"{periods} periods with {count} receipts are in {out}"])
 
 
 @vault.command(epilog="Example: cocket vault status ke-vault")

@@ -94,12 +94,12 @@ def by_passphrase(office: Office) -> tuple[str, ...]:
     return ("--passphrase-file", str(office.passphrase))
 
 
-def make_vault(office: Office, name: str, port: int) -> Path:
+def make_vault(office: Office, name: str, port: int, *more: object) -> Path:
     """Make and accredit the vault of the chamber; the ledger is not told of it."""
     home = office.folder / name
     done(
         "vault", "init", home, "--account", office.address(office.chamber), "--port", port,
-        *by_passphrase(office), "--node", office.url,
+        *by_passphrase(office), "--node", office.url, *more,
     )  # fmt: skip
     return home
 

@@ -204,10 +204,8 @@ def test_a_service_with_another_certificate_than_the_ledger_has_gets_nothing(
 
 
 def test_receipts_are_anchored_also_when_nobody_read(office: Office, ports: int) -> None:
-    home = make_vault(office, "anchoring", ports + 3)
+    home = make_vault(office, "anchoring", ports + 3, "--anchor-every", 1)
     accredit(office, home, "KE")
-    config = KeeperHome(home).config
-    config.write_text(config.read_text().replace("anchor_s = 3600", "anchor_s = 1"))
     office.chain.seal(int(time.time()))
     with running(home) as (service,):
         deadline = time.monotonic() + 20
