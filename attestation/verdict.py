@@ -189,9 +189,10 @@ def verdict(
     on_date: date | None,
     missing: str = "no ledger was asked",
 ) -> Verdict:
-    """Return the verdict on a certificate or presentation on a date (UTC; its last second counts).
+    """Return the verdict on a certificate or presentation on a date (UTC; its last second counts), or at a moment.
 
-    Without facts, or without a date, what hangs on them could not be checked; ``missing`` says why there are no facts.
+    A moment is a ``datetime`` in UTC. Without facts, or without a date, what hangs on them could not be checked;
+    ``missing`` says why there are no facts.
     """
     try:
         presentation = whole(shown) if isinstance(shown, Certificate) else shown
@@ -295,8 +296,15 @@ def _issuance(presentation: Presentation, facts: LedgerFacts) -> Answer:
     return _at(YES, f"anchored by participant {batch.issuer} at {batch.anchored.text()}", batch.anchored)
 
 
-def _end_of(day: date) -> int:
-    return int(datetime.combine(day, time(23, 59, 59), UTC).timestamp())
+def _end_of(when: date) -> int:
+    """Return the second that counts: a moment's own, a day's last."""
+    if isinstance(when, datetime):
+        return int(when.timestamp())
+    return int(datetime.combine(when, time(23, 59, 59), UTC).timestamp())
+
+
+def _day_of(when: date) -> date:
+    return when.date() if isinstance(when, datetime) else when
 
 
 def _document_period(presentation: Presentation, integrity: Integrity, on_date: date | None) -> Answer | None:
@@ -319,8 +327,8 @@ def _document_period(presentation: Presentation, integrity: Integrity, on_date: 
             day = moment(stated[pointer], pointer).astimezone(UTC).date()
         except (Unreadable, OverflowError):
             return Answer(COULD_NOT_CHECK, f"{pointer} is no date", pointer=pointer)
-        is_early = pointer == dialect.valid_from_pointer and on_date < day
-        if is_early or (pointer == dialect.valid_until_pointer and on_date > day):
+        is_early = pointer == dialect.valid_from_pointer and _day_of(on_date) < day
+        if is_early or (pointer == dialect.valid_until_pointer and _day_of(on_date) > day):
             word = "before" if is_early else "after"
             return Answer(NO, f"not valid {word} {day}", time=str(stated[pointer]), pointer=pointer)
     return None
@@ -334,8 +342,16 @@ def _until(facts: LedgerFacts, on_date: date) -> tuple[int, str]:
     return facts.as_of.time_s, "" if facts.warrant is not None else f" as of {facts.as_of.text()}"
 
 
+def _on(when: date) -> str:
+    return f"at {when:%Y-%m-%dT%H:%M:%SZ}" if isinstance(when, datetime) else f"on {when}"
+
+
+def _text_of(when: date) -> str:
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}" if isinstance(when, datetime) else f"{when} is over"
+
+
 def _silence(facts: LedgerFacts, on_date: date) -> Answer:
-    return _unknown(f"the facts end with {facts.as_of.text()}, before {on_date} is over; newer ones are needed")
+    return _unknown(f"the facts end with {facts.as_of.text()}, before {_text_of(on_date)}; newer ones are needed")
 
 
 def _in_force(presentation: Presentation, integrity: Integrity, facts: LedgerFacts, on_date: date | None) -> Answer:
@@ -375,11 +391,11 @@ def _ledger_period(facts: LedgerFacts, on_date: date) -> Answer:
         change = until_then[-1]
         return _at(NO, f"{_change_text(change)}, {change.at.text()}", change.at)
     note = f"; {_change_text(later[0])} later, {later[0].at.text()}" if later else ""
-    return Answer(YES, f"in force on {on_date}{as_of}{note}")
+    return Answer(YES, f"in force {_on(on_date)}{as_of}{note}")
 
 
-def _start_of(day: date) -> int:
-    return int(datetime.combine(day, time(), UTC).timestamp())
+def _start_of(when: date) -> int:
+    return _end_of(when) if isinstance(when, datetime) else int(datetime.combine(when, time(), UTC).timestamp())
 
 
 def _change_text(change: ItemChange) -> str:

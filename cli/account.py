@@ -96,6 +96,14 @@ def signing_options(command: Callable[..., None]) -> Callable[..., None]:
     return signing_command
 
 
+on_option = click.option(
+    "--on",
+    "on",
+    default=None,
+    help="The day that counts, like the date of import, or a moment like 2026-12-01T12:00:00Z; default: today.",
+)
+
+
 def home_url(home: Path) -> str:
     """Return the JSON-RPC address of a home's node."""
     rpc = Home(home).settings().rpc
@@ -111,6 +119,27 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise CommandError(f"{text!r} is not a date; write it like 2026-11-23", Exit.USAGE) from None
+
+
+def parse_when(text: str) -> date:
+    """Return a date, or a moment of the form 2026-11-23T12:00:00Z as a ``datetime`` in UTC.
+
+    :raises CommandError: anything else.
+
+    >>> parse_when("2026-11-23T12:00:00+01:00").isoformat()
+    '2026-11-23T11:00:00+00:00'
+    """
+    if "T" not in text:
+        return parse_day(text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise CommandError(
+            f"{text[:40]!r} is no moment with a time zone; write it like 2026-11-23T12:00:00Z", Exit.USAGE
+        )
+    return found.astimezone(UTC).replace(microsecond=0)
 
 
 def day_start_s(day: date) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cocket.cli.account import Signing, day_start_s, format_time, parse_day, signing_options
+from cocket.cli.account import Signing, day_start_s, format_time, on_option, parse_day, parse_when, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.exchange import (
@@ -367,7 +367,7 @@ def use(
 
 @certificate.command(epilog="Example: cocket certificate verify coffee.certificate.json --on 2026-12-01")
 @FILE
-@click.option("--on", "on", default=None, help="The day that counts, like the date of import; default: today.")
+@on_option
 @node_option
 @json_option
 def verify(file: Path, on: str | None, node_url: str, as_json: bool) -> None:
@@ -377,7 +377,7 @@ def verify(file: Path, on: str | None, node_url: str, as_json: bool) -> None:
     """
     from cocket.cli.judging import Source, exit_of, judge
 
-    day = parse_day(on) if on else datetime.now(UTC).date()
+    day = parse_when(on) if on else datetime.now(UTC).date()
     judged = judge(file, Source(node_url), day)
     show(as_json, judged.as_json(), judged.sentences())
     if code := exit_of([judged]):
@@ -423,19 +423,21 @@ def bundle(file: Path, out: Path, checkpoint: Path | None, height: int | None, n
     head = made.head.header
     begin = "the genesis" if not isinstance(anchor, Checkpoint) else f"the checkpoint of block {anchor.height}"
     day = datetime.fromtimestamp(head.timestamp + 1, UTC).date() - timedelta(days=1)
+    moment = f"{datetime.fromtimestamp(head.timestamp, UTC):%Y-%m-%dT%H:%M:%SZ}"
     answer = {
         "file": str(out),
         "bytes": len(data),
         "block": head.number,
         "time": head.timestamp,
         "last_day": day.isoformat(),
+        "last_moment": moment,
         "changes_of_validators": len(made.changes),
         "genesis_hash": presentation.anchor.genesis_hash if presentation.anchor else None,
     }
     said = [
         f"{out}: {len(data)} bytes, from {begin} over {len(made.changes)} changes of the validators to block "
         f"{head.number}, {format_time(head.timestamp)}",
-        f"It can say everything of days up to {day}: cocket verify {out} --on {day} --anchor ...",
+        f"It can say everything of days up to {day}: cocket verify {out} --on {day} --anchor ...; and of {moment}",
     ]
     show(as_json, answer, said)
 

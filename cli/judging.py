@@ -68,11 +68,25 @@ class Judged:
 
     def sentences(self) -> list[str]:
         """Return the verdict as people read it."""
-        lines = [f"{OVERALL[self.verdict.overall]} on {self.day}"]
+        lines = [f"{OVERALL[self.verdict.overall]} {on_text(self.day)}"]
         for name, label in ANSWERS.items():
             answer = getattr(self.verdict, name)
             lines.append(f"  {label + ':':24}{answer.answer} - {answer.reason}")
         return lines
+
+
+def on_text(day: date) -> str:
+    """Return a day or a moment as a sentence goes on.
+
+    >>> on_text(datetime(2026, 11, 27, 7, 13, 1, tzinfo=UTC))
+    'at 2026-11-27 07:13:01 UTC'
+    """
+    return f"at {format_time(last_second(day))}" if isinstance(day, datetime) else f"on {day}"
+
+
+def last_second(day: date) -> int:
+    """Return the second that counts, since 1970: a moment's own, a day's last."""
+    return int(day.timestamp()) if isinstance(day, datetime) else day_start_s(day) + 86_399
 
 
 def exit_of(judged: "Iterable[Judged]") -> Exit:
@@ -162,7 +176,7 @@ def node_facts(place: Place | None, node_url: str, day: date) -> LedgerFacts | N
     if place is None:
         return None
     try:
-        facts = gather_facts(NodeClient(node_url), place, day_start_s(day) + 86_399)
+        facts = gather_facts(NodeClient(node_url), place, last_second(day))
     except (CommandError, ContractError) as error:
         note(f"cocket: {error}")
         return None
@@ -184,6 +198,7 @@ def _judge_bundle(file: Path, bundle: Bundle, anchor: Anchor, day: date) -> Judg
         last = datetime.fromtimestamp(facts.as_of.time_s + 1, UTC).date() - timedelta(days=1)
         note(
             f"cocket: {file} ends with block {facts.as_of.number}, {format_time(facts.as_of.time_s)}; the last day of "
-            f"which it can say everything is --on {last}"
+            f"which it can say everything is --on {last}, and the last moment --on "
+            f"{datetime.fromtimestamp(facts.as_of.time_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
         )
     return Judged(file, day, verdict(bundle.presentation, facts, day), facts)

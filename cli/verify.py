@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cocket.cli.account import parse_day
+from cocket.cli.account import on_option, parse_when
 from cocket.cli.client import DEFAULT_URL
 from cocket.cli.output import json_option, show
 
@@ -17,7 +17,7 @@ from cocket.cli.output import json_option, show
 @click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True)
 )
-@click.option("--on", "on", default=None, help="The day that counts, like the date of import; default: today.")
+@on_option
 @click.option(
     "--anchor",
     "anchor_text",
@@ -45,7 +45,7 @@ def verify(
     """
     from cocket.cli.judging import Source, exit_of, judge, parse_anchor
 
-    day = parse_day(on) if on else datetime.now(UTC).date()
+    day = parse_when(on) if on else datetime.now(UTC).date()
     anchor = None if anchor_text is None else parse_anchor(anchor_text)
     source = Source(node_url or (DEFAULT_URL if anchor is None else None), anchor)
     judged = [judge(file, source, day) for file in files]

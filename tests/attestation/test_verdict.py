@@ -3,7 +3,7 @@
 import json
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -350,6 +350,24 @@ def test_facts_that_end_for_good_say_nothing_of_later_dates():
         assert told(changed, date(2026, 9, 2))[1]["in_force"] == word
     gone = replace(closed, changes=(ItemChange("superseded", block(50, "2026-05-01")),))
     assert told(gone, date(2026, 9, 2))[1]["superseded"] == "yes"
+
+
+def test_a_moment_counts_to_its_second_and_a_day_to_its_last():
+    withdrawn = ItemChange("withdrawn", block(50, "2026-06-01T12:00:00"), "reason 4", "")
+    facts = replace(FACTS, changes=(withdrawn,), warrant=Warrant("by proofs", is_closed=True))
+    before, after = datetime(2026, 6, 1, 11, 59, 59, tzinfo=UTC), datetime(2026, 6, 1, 12, tzinfo=UTC)
+    good = verdict(CERTIFICATE, facts, before).in_force
+    assert (good.answer, "in force at 2026-06-01T11:59:59Z" in good.reason) == ("yes", True)
+    assert [verdict(CERTIFICATE, facts, when).in_force.answer for when in (after, DAY)] == ["no", "no"]
+
+
+def test_facts_that_end_within_a_day_say_everything_of_their_own_moment_and_nothing_of_the_day():
+    facts = replace(FACTS, warrant=Warrant("by proofs", is_closed=True))
+    last = datetime(2026, 9, 1, 10, tzinfo=UTC)
+    assert verdict(CERTIFICATE, facts, last).overall == "yes"
+    for when in (last.date(), last + timedelta(seconds=1)):
+        found = verdict(CERTIFICATE, facts, when)
+        assert (found.overall, found.in_force.answer) == ("could not check", "could not check")
 
 
 def test_of_what_was_before_a_history_is_known_nothing_is_said():

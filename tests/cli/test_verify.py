@@ -1,6 +1,7 @@
 """Bundles, checkpoints and verdicts offline through the command line, on a founded ledger behind real RPC."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,6 +103,11 @@ def test_of_a_later_day_it_says_which_day_it_is_good_for(bundle: Path, genesis: 
     answer = cocket("verify", bundle, "--anchor", genesis, "--on", LATER)
     assert answer.code == 6
     assert f"the last day of which it can say everything is --on {TODAY}" in answer.err
+    (moment,) = re.findall("last moment --on (.+)", answer.err)
+    assert verdict_of(bundle, genesis, 0, "--on", moment)["overall"] == "yes"
+    assert verdict_of(bundle, genesis, 6, "--on", moment.replace("Z", ".0-01:00"))["overall"] == "could not check"
+    for wrong in ("2025-10-09T12:00:00", "2025-10-09Tnoon"):
+        assert "time zone" in refused(2, "verify", bundle, "--anchor", genesis, "--on", wrong)
     found = verdict_of(bundle, genesis, 6, "--on", LATER)
     assert {found[name]["answer"] for name in ("in_force", "issuer_authority", "superseded")} == {"could not check"}
     assert found["issuance"]["answer"] == "yes"
