@@ -31,11 +31,18 @@ def audit() -> None:
     show_default=True,
     help="Seconds in which a keeper anchors; what waited longer than twice that is late.",
 )
+@click.option("--block", type=click.IntRange(min=1), help="Judge what was anchored until that block; default: all.")
 @click.option("--list", "is_listed", is_flag=True, help="Also list every read.")
 @node_option
 @json_option
 def receipts(
-    paths: tuple[Path, ...], held: tuple[Path, ...], cadence: int, is_listed: bool, node_url: str, as_json: bool
+    paths: tuple[Path, ...],
+    held: tuple[Path, ...],
+    cadence: int,
+    block: int | None,
+    is_listed: bool,
+    node_url: str,
+    as_json: bool,
 ) -> None:
     """Check periods of receipts (files or folders of them) against the roots on the ledger, which alone are believed.
 
@@ -46,7 +53,7 @@ def receipts(
     from cocket.cli.auditing import audit as audit_all
 
     client = NodeClient(node_url)
-    found = list(audit_all(client, load_periods(paths), load_held(held), cadence))
+    found = list(audit_all(client, load_periods(paths), load_held(held), cadence, block))
     lines = [line for each in found for line in each.sentences(client)]
     answer: dict[str, object] = {"keepers": [each.as_json() for each in found]}
     if is_listed:

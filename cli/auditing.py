@@ -101,18 +101,22 @@ def _held(node: object, place: str) -> bytes:
 
 
 def audit(
-    client: NodeClient, exported: dict[int, list[Period]], held: Sequence[bytes], cadence_s: int
+    client: NodeClient, exported: dict[int, list[Period]], held: Sequence[bytes], cadence_s: int, block: int | None
 ) -> Iterator[Audited]:
     """Yield what is wrong with each keeper's receipts, beside its roots on the ledger.
 
-    A keeper whose receipts a reader holds and that exported nothing is found too.
+    A keeper whose receipts a reader holds and that exported nothing is found too. With a ``block``, what was anchored
+    until then is judged, and nothing later.
     """
+    at: int | str = "latest" if block is None else block
     keepers = sorted({*exported, *[decode_receipt(data).keeper for data in held]})
     for keeper in keepers:
         periods = exported.get(keeper, [])
-        count = client.view(access.ADDRESS, access.receipts_anchored(keeper))
+        count = client.view(access.ADDRESS, access.receipts_anchored(keeper), at)
+        if block is not None:
+            periods = [period for period in periods if period.sequence <= count]
         anchored = {
-            sequence: client.view(access.ADDRESS, access.receipt_root(keeper, sequence))
+            sequence: client.view(access.ADDRESS, access.receipt_root(keeper, sequence), at)
             for sequence in range(1, count + 1)
         }
         findings = list(verify_history(keeper, periods, anchored, held))

@@ -15,6 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from demo_reads import ANSWERS, READ_NOTHING, Reads
+
 from cocket.attestation.examples import bulk_documents, example_documents
 from cocket.cli.ports import free_port_block
 from cocket.cli.processes import NodeProcess, stop_all
@@ -42,6 +44,8 @@ class Demo:
             "certificates": 0,
         }
         self._passphrase = folder / "chamber.passphrase"
+        self.genesis_hash = ""
+        self.reads = Reads(self)
 
     def run(self) -> None:
         """Do all steps."""
@@ -56,6 +60,18 @@ class Demo:
         self.withdraw()
         self.kill_one()
         self.compare()
+        self.reads.run()
+
+    def finish(self) -> None:
+        """Do what is done without a network."""
+        self.stop()
+        self.reads.verify_offline(self.genesis_hash)
+        self.reads.attack()
+
+    def stop(self) -> None:
+        """Stop everything; stopping twice is nothing."""
+        self.reads.stop()
+        stop_all(list(self.nodes.values()))
 
     def found(self) -> None:
         say("1. Four customs authorities found a network: they make keys, exchange records, sign one genesis")
@@ -65,7 +81,8 @@ class Demo:
             "network", "create", str(self.trial), *options, "--rpc-port", str(rpc), "--peer-port", str(peers)
         )
         self.result["authorities"] = len(answer["authorities"])
-        say(f"   genesis {answer['genesis_hash']}")
+        self.genesis_hash = str(answer["genesis_hash"])
+        say(f"   genesis {self.genesis_hash}")
 
     def start(self) -> None:
         say("2. Each starts its node: four processes, RLPx between them")
@@ -216,6 +233,10 @@ class Demo:
                 raise StepFailed(f"height {target} is not reached after {SETTLE_S} s: {self.heights()}")
             time.sleep(0.2)
 
+    def say(self, sentence: str) -> None:
+        """Tell the story."""
+        say(sentence)
+
     def note(self, name: str, is_expected: bool) -> None:
         """Keep whether a step came out as it should."""
         self.result[name] = "as expected" if is_expected else "NOT AS EXPECTED"
@@ -234,7 +255,7 @@ def say(sentence: str) -> None:
 
 def is_as_expected(result: dict[str, object]) -> bool:
     """Whether everything came out as it should."""
-    words = [result.get(name) for name in ("verified", "tampered", "withdrawn", "double_use")]
+    names = ("verified", "tampered", "withdrawn", "double_use", *ANSWERS)
     heights = result["heights"]
     return (
         result["authorities"] == 4
@@ -242,7 +263,8 @@ def is_as_expected(result: dict[str, object]) -> bool:
         and len(set(heights)) == 1
         and result["state_roots_equal"] is True
         and int(str(result["certificates"])) >= BULK
-        and words == ["as expected"] * 4
+        and all(result.get(name) == "as expected" for name in names)
+        and result.get("validator_without_grant") == READ_NOTHING
         and result.get("recovered_after_kill") is True
     )
 
@@ -268,14 +290,18 @@ def main() -> int:
             with contextlib.suppress(KeyboardInterrupt):
                 while True:
                     time.sleep(3600)
-    except StepFailed as error:
+        demo.finish()
+    except (StepFailed, TimeoutError) as error:
         say(f"\n{error}")
+        for keeper in demo.reads.keepers.values():
+            say(f"\n{keeper.log}:\n{keeper.log_tail()}")
         for node in demo.nodes.values():
             say(f"\n{node.log}:\n{node.log_tail()}")
     except KeyboardInterrupt:
         pass
     finally:
-        stop_all(list(demo.nodes.values()))
+        demo.stop()
+        demo.reads.clean()
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     demo.result["seconds"] = round(time.monotonic() - started, 1)

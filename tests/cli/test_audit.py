@@ -165,6 +165,16 @@ def test_receipts_that_waited_too_long_are_marked_late_and_nothing_else(audit: A
     assert on_time["keepers"][0]["late"] == []  # type: ignore[index]
 
 
+def test_as_of_a_block_what_was_anchored_later_is_not_judged(audit: Audit, tmp_path: Path) -> None:
+    copy = tampered(audit, tmp_path, lambda period: period)
+    newest = max(copy.iterdir())
+    newest.unlink()
+    node = ("--node", audit.office.url)
+    assert "no such period" in cocket("audit", "receipts", copy, *node).out
+    early = done("audit", "receipts", copy, "--block", 5, *node)
+    assert early["keepers"][0]["periods"] == 0  # type: ignore[index]
+
+
 def test_files_that_are_none_say_so(audit: Audit, tmp_path: Path) -> None:
     empty = refused(Exit.NOT_FOUND, "audit", "receipts", tmp_path, "--node", audit.office.url)
     assert "no files of periods" in empty
