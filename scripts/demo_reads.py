@@ -163,13 +163,18 @@ class Reads:
     def seal(self) -> None:
         say = self.story.say
         say(f"13. The chamber issues a certificate for import into Singapore and seals it: {THRESHOLD} of 4 custodians")
-        recovery = ("--folder", str(self.folder / "offline"), "--passphrase-file", self.story.chamber[3])
-        self.story.cocket("keys", "new", "recovery", "--encryption", *recovery)
         document = self.folder / "w3c-certification-of-origin.json"
         self.story.cocket(
             "certificate", "issue", str(document), "--out", str(self.record.parent), "--for-country", "SG",
             *self.story.chamber,
         )  # fmt: skip
+        self.seal_record()
+
+    def seal_record(self) -> None:
+        """Seal the record that the story follows, and put it into the vault."""
+        say = self.story.say
+        recovery = ("--folder", str(self.folder / "offline"), "--passphrase-file", self.story.chamber[3])
+        self.story.cocket("keys", "new", "recovery", "--encryption", *recovery)
         names = [part for country in CUSTODIANS for part in ("--custodian", country)]
         sealed = self.folder / "sealed"
         vault = self.keepers["ke-vault"]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
-from benchmark import bundles, execution, issuance, joining, network, rest
+from benchmark import bundles, execution, issuance, joining, network, reads, rest, sealing
 from benchmark.floors import FLOORS, Verdict, describe_machine, judge
 from benchmark.progress import say
 from benchmark.run import Run
@@ -35,6 +35,8 @@ MEASUREMENTS: tuple[tuple[Callable[[Run], Figures], tuple[str, ...]], ...] = (
     (joining.measure, ("join_5000_blocks_s",)),
     (issuance.rates, ("issue_certificates_per_s", "issue_vs_openattestation", "verify_ms")),
     (bundles.measure, ("bundle_verify_ms",)),
+    (sealing.measure, ("seal_documents_per_s", "rewrap_10000_s")),
+    (reads.measure, ("release_ms", "releases_per_s", "may_read_ms", "may_read_by_right_ms")),
     (issuance.million, ("issue_million_rss_mb",)),
 )
 

@@ -19,6 +19,12 @@ FLOORS: dict[str, tuple[str, float]] = {
     "issue_million_rss_mb": ("<", 4000),
     "verify_ms": ("<", 5),
     "bundle_verify_ms": ("<", 50),
+    "seal_documents_per_s": (">=", 700),
+    "rewrap_10000_s": ("<", 15),
+    "release_ms": ("<", 25),
+    "releases_per_s": (">=", 100),
+    "may_read_ms": ("<", 2),
+    "may_read_by_right_ms": ("<", 5),
     "node_rss_mb": ("<", 250),
     "cli_help_s": ("<", 0.15),
 }
