@@ -5,12 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
 from command import done
 from founding.founders import PASSPHRASE
 from office import COUNTRIES, Office, open_office
 from sealed import certificates_of, random_of, seal_all
 
 from cocket.attestation.prove import Anchor, Certificate
+from cocket.attestation.reading.exchange import ReleaseCall, decode_release_call
+from cocket.attestation.reading.request import signing_hash
 from cocket.attestation.sealing.hpke import PrivateKey, Suite
 from cocket.cli.client import address_of
 from cocket.contracts import access
@@ -44,6 +47,8 @@ VAULT_KEY = PrivateKey(Suite.HYBRID, b"v" * 32)
 CHAMBER = participant_party(1)
 VAULT_KEEPER = participant_party(2)
 """Receipts of the vault; the custodian of authority n keeps its own as party n."""
+STAND_IN = participant_party(3)
+"""A vault in another place that holds copies, opened with the same key."""
 FAR = 1 << 39
 
 
@@ -77,6 +82,9 @@ class Reads:
         judge, keeper = self._judge(VAULT_KEEPER, replacements or {})
         vault = Vault(judge, self.holdings, self.residencies.get, VAULT_KEY, CHAMBER)
         self.keepers = {"vault": replace(keeper, answer=vault.release)}
+        judge, keeper = self._judge(STAND_IN, replacements or {})
+        stand_in = Vault(judge, self.holdings, self.residencies.get, VAULT_KEY, STAND_IN)
+        self.keepers["stand-in"] = replace(keeper, answer=stand_in.release)
         for number, country in enumerate(COUNTRIES, 1):
             judge, keeper = self._judge(number, replacements or {})
             key = load_encryption_key(self.office.homes[country].encryption_key, PASSPHRASE)
@@ -193,6 +201,7 @@ class _Announced(Ledger):
 
 _SERVICES = [
     (CHAMBER, ServiceKind.VAULT, "vault", VAULT_KEEPER),
+    (STAND_IN, ServiceKind.VAULT, "stand-in", STAND_IN),
     *[(number, ServiceKind.CUSTODIAN, country, number) for number, country in enumerate(COUNTRIES, 1)],
 ]
 
@@ -203,9 +212,29 @@ def wanted(anchor: Anchor, *groups: int, purpose: Purpose = Purpose.IMPORT_CLEAR
 
 
 @contextmanager
-def open_reads(folder: Path) -> Iterator[Reads]:
-    """Found a ledger and start all keepers."""
-    with open_office(folder) as office:
+def open_reads(folder: Path, change_genesis: Callable[[bytes], bytes] = bytes) -> Iterator[Reads]:
+    """Found a ledger, perhaps with other contracts, and start all keepers."""
+    with open_office(folder, change_genesis) as office:
         reads = Reads(office)
         yield reads
         reads.close()
+
+
+def request_by(reads: Reads, key: bytes, asked: Wanted, **changes: object) -> ReleaseCall:
+    """Return a call of a reader as the vault gets it, some of the request changed before it is signed."""
+    calls: list[bytes] = []
+
+    class Stop(Exception):
+        pass
+
+    def caught(service: object, path: str, body: bytes, who: str) -> bytes:
+        calls.append(body)
+        raise Stop
+
+    reader = reads.reader(key)
+    reader._call = caught
+    with pytest.raises(Stop):
+        reader.read(asked)
+    call = decode_release_call(calls[0])
+    request = replace(call.request, **changes)  # type: ignore[arg-type]
+    return ReleaseCall(request, wallet_of(key)(signing_hash(request)), call.claim)
