@@ -1,4 +1,4 @@
-"""``cocket audit``: hold the receipts that vaults and custodians exported to what they anchored on the ledger."""
+"""``cocket audit``: receipts held to what was anchored of them, and the provenance of a record."""
 
 from pathlib import Path
 
@@ -63,4 +63,38 @@ def receipts(
     answer["is_as_anchored"] = not any(each.findings for each in found)
     show(as_json, answer, lines)
     if not answer["is_as_anchored"]:
+        raise click.exceptions.Exit(Exit.VERIFICATION_NO)
+
+
+@audit.command(epilog="Example: cocket audit provenance issued/coffee.certificate.json --receipts ke-vault-receipts/")
+@click.argument("record", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option(
+    "--receipts",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="Periods of receipts that you have, files or folders: its reads come from them.",
+)
+@node_option
+@json_option
+def provenance(record: Path, paths: tuple[Path, ...], node_url: str, as_json: bool) -> None:
+    """Tell who attested a record under which mandate, what became of it, and who read it: each line with its proof.
+
+    RECORD is a certificate or a presentation of it. What is public comes from the node's final blocks, reads from the
+    receipts that you name. Exit code 5 when a receipt does not lead to what was anchored.
+    """
+    from cocket.cli.auditing import load_periods
+    from cocket.cli.certificate import anchor_of
+    from cocket.cli.provenance import HEADINGS
+    from cocket.cli.provenance import provenance as lines_of
+
+    client = NodeClient(node_url)
+    anchor = anchor_of(record)
+    lines = lines_of(client, anchor, load_periods(paths) if paths else {})
+    answer = {"batch": anchor.batch, "index": anchor.index, "lines": [line.as_json() for line in lines]}
+    said = table([line.cells() for line in lines], HEADINGS)
+    if not paths:
+        said.append("of reads nothing is said: name --receipts that you have")
+    show(as_json, answer, said)
+    if not all(line.is_proven for line in lines):
         raise click.exceptions.Exit(Exit.VERIFICATION_NO)

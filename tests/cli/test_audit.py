@@ -35,8 +35,8 @@ class Audit:
         out = office.folder_for_batch()
         document = office.documents[0]
         done(
-            "certificate", "issue", document, "--out", out, "--valid-from", "2025-10-01", "--for-country", "SG",
-            *office.by_chamber,
+            "certificate", "issue", document, "--out", out, "--valid-from", "2025-10-01",
+            "--valid-to", "2099-01-01", "--for-country", "SG", *office.by_chamber,
         )  # fmt: skip
         self.record = out / f"{document.stem}.certificate.json"
         public = load_public_key(vault / "keys" / "encryption.public.json")
@@ -185,3 +185,44 @@ def test_files_that_are_none_say_so(audit: Audit, tmp_path: Path) -> None:
     wrong.write_text(json.dumps({"format": "other", "receipts": []}))
     said = refused(Exit.USAGE, "audit", "receipts", audit.folders[0], "--held", wrong, "--node", audit.office.url)
     assert "cocket-read-receipts-1" in said
+
+
+# -- provenance --------------------------------------------------------------------------------------------------------
+
+
+def provenance_of(audit: Audit, *more: object) -> list[dict[str, object]]:
+    found = done("audit", "provenance", audit.record, *more, "--node", audit.office.url)
+    lines = found["lines"]
+    assert isinstance(lines, list)
+    return lines
+
+
+def test_provenance_tells_everything_once_and_in_order(audit: Audit) -> None:
+    office, kenya = audit.office, audit.office.home("KE")
+    done("certificate", "use", audit.record, "--share", 40, *office.home("SG"))
+    done("access", "freeze", "--record", audit.record, "--reason", 12, *kenya)
+    done("access", "release", "--record", audit.record, *kenya)
+    done("certificate", "withdraw", audit.record, "--reason", 4, *office.by_chamber)
+    lines = provenance_of(audit, "--receipts", audit.folders[0])
+    assert [str(line["what"]).partition(" by ")[0] for line in lines] == [
+        "attested", "given", "given", "refused", "40 % used", "reads frozen (reason code 12)", "freeze lifted",
+        "withdrawn (by its issuer, reason code 4)",
+    ]  # fmt: skip
+    assert "chamber accredited by KE from 2025-10-01 until 2099-01-01" in str(lines[0]["by"])
+    assert [line["by"] for line in lines[1:4]] == ["the authority of SG", "the authority of SG", "the authority of BR"]
+    assert all(line["is_proven"] for line in lines)
+    assert {str(line["proof"]).split()[0] for line in lines} == {"log", "receipt"}
+    assert [line["time"] for line in lines] == sorted(int(str(line["time"])) for line in lines)
+    silent = cocket("audit", "provenance", audit.record, "--node", office.url)
+    assert "of reads nothing is said" in silent.out
+    assert "the authority of BR" not in silent.out
+
+
+def test_a_read_by_a_receipt_that_was_tampered_with_is_not_told_as_proven(audit: Audit, tmp_path: Path) -> None:
+    copy = tampered(audit, tmp_path, lambda period: _with(period, period.receipts[:2]))
+    answer = cocket("audit", "provenance", audit.record, "--receipts", copy, "--json", "--node", audit.office.url)
+    assert answer.code == Exit.VERIFICATION_NO
+    lines = answer.json()["lines"]
+    assert isinstance(lines, list)
+    assert {line["is_proven"] for line in lines if "given" in line["what"]} == {False}
+    assert all(line["is_proven"] for line in lines if "log" in line["proof"])
