@@ -7,6 +7,7 @@ from pathlib import Path
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.kinds import KINDS
 from cocket.attestation.members import Members, octets, read_json
+from cocket.attestation.reading.erasure import ERASED
 from cocket.attestation.reading.receipt import RECEIPT_BYTES, Receipt, decode_receipt
 from cocket.attestation.reading.receipts import Period, ReceiptFinding, verify_history
 from cocket.attestation.reading.receipts_file import PERIOD_BYTES_MAX, decode_period
@@ -164,12 +165,18 @@ def read_row(client: NodeClient, receipt: Receipt) -> dict[str, object]:
     return {
         "time": receipt.time_s,
         "reader": party_text(client, party) if party else "an officer, by delegation of its authority",
-        "purpose": PURPOSES[receipt.purpose - 1] if 1 <= receipt.purpose <= len(PURPOSES) else str(receipt.purpose),
+        "purpose": PURPOSES[receipt.purpose - 1] if 1 <= receipt.purpose <= len(PURPOSES) else "no purpose",
         "groups": [groups[at] if at < len(groups) else str(at) for at in groups_of(receipt.groups)],
         "was_given": receipt.decision < Reason.UNKNOWN_RECORD,
+        "was_erased": receipt.decision == ERASED,
         "reason": _REASONS.get(receipt.decision, f"reason {receipt.decision}"),
         "block": receipt.block_number,
     }
+
+
+def outcome_of(row: dict[str, object]) -> str:
+    """Return what came of a read, or that it was no read."""
+    return "given" if row["was_given"] else "erased" if row["was_erased"] else "refused"
 
 
 def read_cells(row: dict[str, object]) -> list[str]:
@@ -181,10 +188,10 @@ def read_cells(row: dict[str, object]) -> list[str]:
         str(row["reader"]),
         str(row["purpose"]),
         ", ".join(groups),
-        "given" if row["was_given"] else "refused",
+        outcome_of(row),
         str(row["reason"]),
     ]
 
 
-_REASONS = {int(reason): text for reason, text in access.REASON_TEXTS.items()}
+_REASONS = {**{int(reason): text for reason, text in access.REASON_TEXTS.items()}, ERASED: "as it was asked to"}
 READ_HEADINGS = ["time", "reader", "purpose", "groups", "outcome", "reason"]

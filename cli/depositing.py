@@ -12,7 +12,10 @@ from cocket.attestation.sealing.manifest import MANIFEST_BYTES_MAX
 from cocket.cli.client import NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
+from cocket.cli.keeping import account_of
 from cocket.cli.output import note
+from cocket.cli.participant import parse_address
+from cocket.cli.parties import party_of
 from cocket.cli.sealing import CUSTODY_NAME, ENVELOPE_SUFFIX, MANIFEST_SUFFIX
 from cocket.contracts import access, certificates, participants
 from cocket.node.encryption_key import load_encryption_key
@@ -21,6 +24,7 @@ from cocket.node.vault.deposit import Deposit, open_deposit, validate_deposit
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.settings import VAULT, KeeperHome, octets_of
 from cocket.node.vault.shelf import FolderShelf
+from cocket.node.vault.tombstones import Tombstones, load_tombstones
 
 if TYPE_CHECKING:
     from cocket.attestation.sealing.hpke import PrivateKey
@@ -39,12 +43,13 @@ def deposit_all(home: KeeperHome, manifests: Sequence[Path], passphrase: str) ->
         raise CommandError(f"{home.config}: it is a {settings.kind}'s; expected a vault's home", Exit.USAGE)
     key = load_encryption_key(home.encryption_key, passphrase)
     client = NodeClient(settings.node)
+    tombstones = _tombstones(home, settings, client)
     count, problems = 0, []
     with _written(home) as shelf:
         holdings = Holdings(shelf, settings.quota_bytes)
         for path in manifests:
             try:
-                _deposit(path, holdings, key, client, settings)
+                _deposit(path, holdings, key, client, settings, tombstones)
                 count += 1
             except (AttestationError, CommandError, Refused) as error:
                 problems.append((path, str(error)))
@@ -62,7 +67,14 @@ def _written(home: KeeperHome) -> Iterator[FolderShelf]:
         yield FolderShelf(home.shelf)
 
 
-def _deposit(path: Path, holdings: Holdings, key: "PrivateKey", client: NodeClient, settings: "KeeperSettings") -> None:
+def _deposit(
+    path: Path,
+    holdings: Holdings,
+    key: "PrivateKey",
+    client: NodeClient,
+    settings: "KeeperSettings",
+    tombstones: Tombstones,
+) -> None:
     if not path.name.endswith(MANIFEST_SUFFIX):
         raise InvalidFile(f"expected a file NAME{MANIFEST_SUFFIX}")
     manifest = read_bounded(path, MANIFEST_BYTES_MAX)
@@ -72,8 +84,18 @@ def _deposit(path: Path, holdings: Holdings, key: "PrivateKey", client: NodeClie
     deposit = open_deposit(manifest, custody, envelope, key)
     _validate(deposit, client, settings)
     anchor = deposit.opening.anchor
+    if (anchor.batch, anchor.index) in tombstones:
+        raise Refused("the record was erased from this vault; it is not taken again")
     epoch = deposit.manifest.binding.key_epoch
     holdings.store(anchor.batch, anchor.index, epoch, manifest=manifest, custody=custody, envelope=envelope)
+
+
+def _tombstones(home: KeeperHome, settings: "KeeperSettings", client: NodeClient) -> Tombstones:
+    """Return what was erased from the vault; nothing before it ran."""
+    if not home.receipts.exists():
+        return Tombstones()
+    keeper = party_of(client, parse_address(account_of(home)))
+    return load_tombstones(home.receipts, octets_of(settings.genesis_hash, 32), keeper)
 
 
 def _validate(deposit: Deposit, client: NodeClient, settings: "KeeperSettings") -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cocket.cli.access_options import REASON, Records, record_options
 from cocket.cli.account import Signing, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
@@ -183,6 +184,46 @@ def reencrypt(
     `cocket document rewrap` is enough.
     """
     _reseal(manifests, recovery_key, recovery_passphrase_file, out, terms, signing, as_json, is_anew=True)
+
+
+@document.command(
+    epilog="Example: cocket document erase --record issued/coffee.certificate.json --reason 2 --key keys/chamber.json"
+)
+@record_options
+@REASON
+@click.option("--vault", type=click.IntRange(min=1), help="Party whose vault is asked; default: who issued the record.")
+@click.option(
+    "--custodian", "countries", multiple=True, help="Country of a custodian; default: all that the vault knows."
+)
+@signing_options
+@json_option
+def erase(
+    records: Records,
+    reason: int,
+    vault: int | None,
+    countries: tuple[str, ...],
+    signing: Signing,
+    as_json: bool,
+) -> None:
+    """Have a record forgotten for good by its vault and its custodians; its controller or that one's authority signs.
+
+    The vault takes ciphertexts, manifest and opening away; custodians answer for the record no more. Each keeps a
+    receipt as tombstone, which a restored backup obeys. A record that its authority froze stays (legal hold), and so
+    does one within its vault's retention, unless its authority asks. Copies handed on before are not reached.
+    """
+    from cocket.cli.erasing import erase as erase_all
+    from cocket.cli.granting import network_of
+    from cocket.cli.parties import find_authority
+
+    signatory = signing.open()
+    place = records.require(network_of(signatory.client))
+    custodians = [find_authority(signatory.client, country) for country in countries]
+    told = erase_all(signatory, place, reason, vault, custodians)
+    is_done = all(each.problem is None for each in told)
+    answer = {"is_erased": is_done, "keepers": [each.as_json() for each in told]}
+    show(as_json, answer, [each.sentence for each in told])
+    if not is_done:
+        raise click.exceptions.Exit(Exit.REFUSED)
 
 
 @document.command(epilog="Example: cocket document receipts --record issued/coffee.certificate.json ke-vault-receipts/")

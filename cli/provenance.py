@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cocket.attestation.prove import Anchor
 from cocket.attestation.reading.receipts import Period, verify_period
 from cocket.cli.account import format_time
-from cocket.cli.auditing import read_row, receipts_of
+from cocket.cli.auditing import outcome_of, read_row, receipts_of
 from cocket.cli.client import LogEntry, NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.parties import party_text
@@ -186,7 +186,7 @@ def _reads(client: NodeClient, anchor: Anchor, exported: dict[int, list[Period]]
             problem = next(verify_period(period, root if any(root) else None), None)
             for receipt in found:
                 row = read_row(client, receipt)
-                outcome = "given" if row["was_given"] else "refused"
+                outcome = outcome_of(row)
                 groups = ", ".join(row["groups"]) if isinstance(row["groups"], list) else ""
                 what = f"{outcome} by {party_text(client, keeper)}: {groups} for {row['purpose']}, {row['reason']}"
                 proof = (

@@ -16,18 +16,23 @@ from cocket.attestation.canonical import INTEGER_MAX, encode_json
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.finding import shown
 from cocket.attestation.members import Members, hexadecimal, read_json
+from cocket.attestation.reading.erasure import EraseRequest
+from cocket.attestation.reading.erasure import request_json as erase_request_json
+from cocket.attestation.reading.erasure import request_of as erase_request_of
 from cocket.attestation.reading.item import Item, item_json, item_of
 from cocket.attestation.reading.receipt import RECEIPT_BYTES, Receipt, decode_receipt, encode_receipt
-from cocket.attestation.reading.request import ReadRequest, groups_of, request_json, request_of
+from cocket.attestation.reading.request import AUTHORITIES_MAX, ReadRequest, groups_of, request_json, request_of
 from cocket.attestation.sealing.custody import Custody
 from cocket.attestation.sealing.custody_file import CUSTODY_BYTES_MAX, decode_custody, encode_custody
 from cocket.attestation.sealing.envelope import ENVELOPE_BYTES_MAX, GROUPS_MAX
 from cocket.attestation.sealing.manifest import Manifest, manifest_json, manifest_of
+from cocket.attestation.sealing.shamir import SHARES_MAX
 
 RELEASE_CALL = "cocket-release-call-1"
 RELEASE = "cocket-release-1"
 SHARE_CALL = "cocket-share-call-1"
 SHARE = "cocket-share-1"
+ERASED = "cocket-erased-1"
 REFUSAL = "cocket-refusal-1"
 
 ARGUMENT_BYTES_MAX = 8192
@@ -79,6 +84,14 @@ class Share:
 
     receipt: Receipt
     wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What a keeper answers when it forgot a record: its receipt, and from a vault whose custodians are to be told."""
+
+    receipt: Receipt
+    custodians: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +203,33 @@ def decode_share(data: bytes) -> Share:
     return Share(_receipt(members), _some_octets(members, "wrapped", _WRAPPED_BYTES_MAX))
 
 
+def encode_erase_call(request: EraseRequest, signature: bytes) -> bytes:
+    """Return the body of an erase call."""
+    return encode_json(erase_request_json(request, signature))
+
+
+def decode_erase_call(data: bytes) -> tuple[EraseRequest, bytes]:
+    """Return an erase request and its signature from the body of a call; InvalidFile when it is none."""
+    return erase_request_of(read_json(data, CALL_BYTES_MAX, "erase call"))
+
+
+def encode_erased(erased: Erased) -> bytes:
+    """Return a keeper's answer to an erase call."""
+    return encode_json(
+        {
+            "format": ERASED,
+            "receipt": hexadecimal(encode_receipt(erased.receipt)),
+            "custodians": list(erased.custodians),
+        }
+    )
+
+
+def decode_erased(data: bytes) -> Erased:
+    """Return a keeper's answer to an erase call; InvalidFile when it is none."""
+    members = _members(data, CALL_BYTES_MAX, ERASED, ("receipt", "custodians"))
+    return Erased(_receipt(members), members.several("custodians", SHARES_MAX, _authority))
+
+
 def encode_refusal(refusal: Refusal) -> bytes:
     """Return a refusal's body."""
     receipt = refusal.receipt
@@ -260,6 +300,12 @@ def _from_base64(value: object, bytes_max: int, place: str) -> bytes:
         if found is not None and _text_of(found) == value:
             return found
     raise InvalidFile(f"at {place}: found {shown(value)}; expected base64 of at most {bytes_max} bytes")
+
+
+def _authority(node: object, place: str) -> int:
+    if type(node) is not int or not 1 <= node <= AUTHORITIES_MAX:
+        raise InvalidFile(f"at {place}: found {shown(node)}; expected an authority's number")
+    return node
 
 
 def _ciphertext(node: object, place: str) -> tuple[int, bytes]:

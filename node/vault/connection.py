@@ -21,6 +21,7 @@ from cocket.node.errors import Refused, Unavailable
 TIMEOUT_S = 20.0
 RELEASE_PATH = "/v1/release"
 SHARE_PATH = "/v1/share"
+ERASE_PATH = "/v1/erase"
 HEALTH_PATH = "/health"
 HEALTH_BYTES_MAX = 4096
 HTTPS_PORT = 443

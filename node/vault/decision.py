@@ -7,62 +7,34 @@ receipt on the disk, before it is told. To strangers all refusals look alike, an
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from secrets import token_bytes
 from typing import Never
 
-from cocket.attestation.errors import InvalidFile
 from cocket.attestation.kinds import KINDS
 from cocket.attestation.reading.exchange import Refusal
 from cocket.attestation.reading.receipt import SALT_BYTES, Receipt, receipt_of
-from cocket.attestation.reading.request import EXPIRY_S_MAX, ReadRequest, groups_of, signer_of
-from cocket.contracts import access, certificates, consortium, directory, participants
+from cocket.attestation.reading.request import ReadRequest, groups_of, signer_of
+from cocket.contracts import access, certificates, directory
 from cocket.contracts.access import Decision, Question, Reason
 from cocket.contracts.certificates import Batch
 from cocket.contracts.errors import ContractError, ContractRefusal
 from cocket.node.errors import Refused, Unavailable
+from cocket.node.vault.declined import NO_SUCH_RECORD, Declined, declined
+from cocket.node.vault.gate import Gate
 from cocket.node.vault.ledger import Head, Ledger
 from cocket.node.vault.register import Register
+from cocket.node.vault.rules import Rules
+from cocket.node.vault.tombstones import Tombstones
 
-HEAD_AGE_S_MAX = 30
 REFUSALS_AN_HOUR = 60
 """Receipted refusals of one reader: what a clerk's mistakes need, and no more of the register."""
 READERS_MAX = 4096
 """Readers with refusals of the last hour that are remembered; beyond, nobody's are receipted."""
 _HOUR_S = 3600
 _STRANGERS = (Reason.UNKNOWN_READER, Reason.NO_DELEGATION)
-NO_SUCH_RECORD = Refusal("no such record, or you may not read it")
-
-
-class Declined(Refused):
-    """A request that is answered with a refusal: the HTTP status and what is told."""
-
-    def __init__(self, status: HTTPStatus, refusal: Refusal) -> None:
-        super().__init__(refusal.text)
-        self.status = status
-        self.refusal = refusal
-
-
-def declined(status: HTTPStatus, text: str) -> Declined:
-    """Return a refusal that tells a reason in words and nothing else."""
-    return Declined(status, Refusal(text))
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """By what a keeper decides.
-
-    ``keeper`` is the party that its receipts are of; ``replacements`` are the Access contracts that its operator
-    confirmed, by those that they replace; ``head_age_s`` how old its ledger's last block may be.
-    """
-
-    chain_id: int
-    genesis_hash: bytes
-    keeper: int
-    replacements: Mapping[bytes, bytes]
-    head_age_s: int = HEAD_AGE_S_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +54,30 @@ class Ruling:
 class Judge:
     """Rules on requests, and keeps the receipts of it; for several threads."""
 
-    def __init__(self, ledger: Ledger, register: Register, rules: Rules, now_s: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        register: Register,
+        rules: Rules,
+        gate: Gate,
+        tombstones: Tombstones,
+        now_s: Callable[[], int],
+    ) -> None:
         self._ledger = ledger
         self._register = register
         self._rules = rules
+        self._gate = gate
+        self._tombstones = tombstones
         self._now_s = now_s
         self._refusals: dict[bytes, deque[int]] = {}
         self._counting = threading.Lock()
 
     def rule(self, request: ReadRequest, signature: bytes, claim: bytes, evidence: bytes) -> Ruling:
         """Return what Access says of a request now; Declined when it is not one to be decided, or a stranger's."""
-        reader = self._signer(request, signature)
-        head = self._head(request)
-        is_member = self._is_member(reader, head)
+        reader = self._gate.signer(request, lambda: signer_of(request, signature))
+        head = self._gate.head(request)
+        authority, standing = self._gate.parties_of(reader, head)
+        is_member = authority != 0 or standing.participant != 0
         if not is_member and not claim:
             raise Declined(HTTPStatus.FORBIDDEN, NO_SUCH_RECORD)
         self._validate_contract(request, head)
@@ -112,6 +95,8 @@ class Judge:
         """Refuse (Declined, with a receipt for who has some left this hour) what Access refuses."""
         if not ruling.decision.may_read:
             self._refuse(ruling)
+        if (ruling.request.batch, ruling.request.index) in self._tombstones:
+            raise declined(HTTPStatus.GONE, "the record was erased, as its controller or its authority wanted")
         group_count = len(KINDS[ruling.batch.kind].groups) if ruling.batch.kind in KINDS else 0
         if beyond := [group for group in groups_of(ruling.request.groups) if group >= group_count]:
             raise declined(
@@ -134,67 +119,13 @@ class Judge:
         try:
             return self._register.append(receipt, request.nonce, request.expires)
         except Refused as error:
-            if self._is_used(request, ruling.reader):
+            if self._register.is_used(ruling.reader, request.nonce):
                 raise declined(HTTPStatus.CONFLICT, str(error)) from None
             raise Unavailable(f"no receipt can be kept: {error}") from error
 
     def contract_for(self, contract: bytes) -> bytes:
         """Return the contract that decides for custodies made under one: that one, unless the operator confirmed."""
         return self._rules.replacements.get(contract, contract)
-
-    def _signer(self, request: ReadRequest, signature: bytes) -> bytes:
-        """Return who signed a request that is for this network, in time, and new."""
-        rules, now_s = self._rules, self._now_s()
-        if (request.chain_id, request.genesis_hash) != (rules.chain_id, rules.genesis_hash):
-            raise declined(
-                HTTPStatus.BAD_REQUEST,
-                f"chain {request.chain_id} with genesis 0x{request.genesis_hash.hex()}; "
-                f"this is {rules.chain_id} with 0x{rules.genesis_hash.hex()}",
-            )
-        if not now_s <= request.expires <= now_s + EXPIRY_S_MAX:
-            raise declined(
-                HTTPStatus.BAD_REQUEST,
-                f"the request expires at {request.expires}, it is {now_s}: expected up to {EXPIRY_S_MAX} s from now",
-            )
-        try:
-            reader = signer_of(request, signature)
-        except InvalidFile as error:
-            raise declined(HTTPStatus.BAD_REQUEST, str(error)) from None
-        if self._is_used(request, reader):
-            raise declined(HTTPStatus.CONFLICT, "the request's nonce was used before: sign a new request")
-        return reader
-
-    def _is_used(self, request: ReadRequest, reader: bytes) -> bool:
-        return self._register.is_used(reader, request.nonce)
-
-    def _head(self, request: ReadRequest) -> Head:
-        """Return the block to decide at: young, and not behind the reader's."""
-        head, seen = self._ledger.head_beside(request.block_hash)
-        age_s = self._now_s() - head.time_s
-        if age_s > self._rules.head_age_s:
-            raise declined(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"the ledger stands still: its last block {head.number} is {age_s} s old, nothing is decided by one "
-                f"older than {self._rules.head_age_s} s",
-            )
-        if head.number < request.block_number:
-            raise declined(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"the ledger here ends with block {head.number}, before {request.block_number} which the request names",
-            )
-        if seen is None or seen.number != request.block_number:
-            raise declined(
-                HTTPStatus.BAD_REQUEST, f"no block {request.block_number} with hash 0x{request.block_hash.hex()}"
-            )
-        return head
-
-    def _is_member(self, reader: bytes, head: Head) -> bool:
-        authority, standing = self._ledger.two_views(
-            (consortium.ADDRESS, consortium.authority_of(reader)),
-            (participants.ADDRESS, participants.standing_of(reader)),
-            head.number,
-        )
-        return authority != 0 or standing.participant != 0
 
     def _validate_contract(self, request: ReadRequest, head: Head) -> None:
         """Refuse a request for a contract that nobody here trusts: it would be asked, and could say anything."""

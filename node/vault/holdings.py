@@ -136,6 +136,25 @@ class Holdings:
             self.used_bytes -= len(data)
             return True
 
+    def erase(self, batch: bytes, index: int) -> bool:
+        """Take a record out with its manifests and envelopes, which no other record has; return whether it was held.
+
+        Its custody stays, for it is its batch's. Of a damaged entry the objects stay until the next ``sweep``.
+        """
+        with self._lock:
+            try:
+                versions = self.versions(batch, index)
+            except Damaged:
+                versions = ()
+            was_held = self.drop(batch, index)
+            for version in versions:
+                for address in (version.manifest, version.envelope):
+                    data = self._shelf.get(_object_name(address))
+                    if data is not None:
+                        self._shelf.remove(_object_name(address))
+                        self.used_bytes -= len(data)
+            return was_held
+
     def sweep(self) -> int:
         """Take away the objects that no record names; return how many bytes that freed.
 

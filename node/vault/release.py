@@ -14,7 +14,8 @@ from cocket.attestation.reading.request import ReadRequest, groups_of
 from cocket.attestation.sealing.hpke import PrivateKey
 from cocket.contracts.access import Evidence, Reason, Residency, Right, encode_evidence, shows_scope
 from cocket.node.errors import Damaged
-from cocket.node.vault.decision import Judge, Ruling, declined
+from cocket.node.vault.decision import Judge, Ruling
+from cocket.node.vault.declined import declined
 from cocket.node.vault.deposit import Deposit, open_deposit
 from cocket.node.vault.holdings import Holdings
 

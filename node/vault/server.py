@@ -1,4 +1,4 @@
-"""HTTPS in front of a vault or custodian: one call by POST, and two pages that tell who answers and whether it does.
+"""HTTPS in front of a vault or custodian: its calls by POST, and two pages that tell who answers and whether it does.
 
 Calls run in a few threads, for they wait for the disk and the node; when all are busy and as many wait as may, further
 ones are turned away at once. A NodeFault is handed to who runs the server: it stops. What goes wrong is told to the
@@ -6,7 +6,7 @@ caller in few words, and to the operator's log in full.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -28,7 +28,7 @@ from cocket.node.http_server import (
     send_response,
 )
 from cocket.node.vault.connection import HEALTH_PATH
-from cocket.node.vault.decision import Declined
+from cocket.node.vault.declined import Declined
 
 THREADS = 8
 WAITING_MAX = 64
@@ -52,15 +52,13 @@ class KeeperApp:
 
     def __init__(
         self,
-        path: str,
-        answer: Callable[[bytes], bytes],
+        answers: Mapping[str, Callable[[bytes], bytes]],
         about: dict[str, object],
         health: Callable[[], str | None],
         on_answered: Callable[[Answered], None],
     ) -> None:
-        """Take what answers at ``path``; ``health`` says what keeps it from answering, None when nothing does."""
-        self._path = path
-        self._answer = answer
+        """Take what answers at each path; ``health`` says what keeps it from answering, None when nothing does."""
+        self._answers = dict(answers)
         self._about = dumps(about).encode()
         self._health = health
         self._on_answered = on_answered
@@ -92,25 +90,26 @@ class KeeperApp:
             problem = self._health()
             status = HTTPStatus.OK if problem is None else HTTPStatus.SERVICE_UNAVAILABLE
             return status, dumps({"answers": problem is None, "problem": problem}).encode()
-        if path != self._path:
-            raise HttpRefusal(404, f"{self._path} is what is answered here, by POST")
+        answer = self._answers.get(path)
+        if answer is None:
+            raise HttpRefusal(404, f"{' and '.join(self._answers)} are what is answered here, by POST")
         if method != "POST":
-            raise HttpRefusal(405, f"{self._path} is called by POST")
+            raise HttpRefusal(405, f"{path} is called by POST")
         check_json(headers.get(b"content-type", b""))
-        return await self._call(await read_body(LIMITS, headers.get(b"content-length"), receive))
+        return await self._call(answer, await read_body(LIMITS, headers.get(b"content-length"), receive))
 
-    async def _call(self, body: bytes) -> tuple[HTTPStatus, bytes]:
+    async def _call(self, answer: Callable[[bytes], bytes], body: bytes) -> tuple[HTTPStatus, bytes]:
         if self._running >= THREADS + WAITING_MAX:
             return self._told(HTTPStatus.SERVICE_UNAVAILABLE, Refusal("busy: try again in a moment"))
         self._running += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._outcome, body)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._outcome, answer, body)
         finally:
             self._running -= 1
 
-    def _outcome(self, body: bytes) -> tuple[HTTPStatus, bytes]:
+    def _outcome(self, answer: Callable[[bytes], bytes], body: bytes) -> tuple[HTTPStatus, bytes]:
         try:
-            answer = self._answer(body)
+            answered = answer(body)
         except Declined as error:
             return self._told(error.status, error.refusal)
         except AttestationError as error:
@@ -122,7 +121,7 @@ class KeeperApp:
             fault = NodeFault(f"{type(error).__name__}: {error}")
             return self._told(HTTPStatus.INTERNAL_SERVER_ERROR, Refusal("a fault of the service"), fault)
         self._on_answered(Answered(HTTPStatus.OK, "given"))
-        return HTTPStatus.OK, answer
+        return HTTPStatus.OK, answered
 
     def _told(self, status: HTTPStatus, refusal: Refusal, trouble: NodeError | None = None) -> tuple[HTTPStatus, bytes]:
         self._on_answered(Answered(status, refusal.text, trouble))

@@ -23,17 +23,21 @@ from cocket.node.keystore import key_address, load_key
 from cocket.node.log import Log, open_log
 from cocket.node.store.home import DataFolder
 from cocket.node.vault.anchoring import Anchoring
-from cocket.node.vault.connection import RELEASE_PATH, SHARE_PATH
-from cocket.node.vault.decision import Judge, Rules
+from cocket.node.vault.connection import ERASE_PATH, RELEASE_PATH, SHARE_PATH
+from cocket.node.vault.decision import Judge
+from cocket.node.vault.eraser import Eraser
+from cocket.node.vault.gate import Gate
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.ledger import Ledger
 from cocket.node.vault.register import Register
 from cocket.node.vault.release import Vault
 from cocket.node.vault.residency import load_residency
+from cocket.node.vault.rules import Rules
 from cocket.node.vault.server import LIMITS, Answered, KeeperApp
 from cocket.node.vault.settings import VAULT, KeeperHome, KeeperSettings, octets_of
 from cocket.node.vault.share import Custodian
 from cocket.node.vault.shelf import FolderShelf
+from cocket.node.vault.tombstones import Tombstones, load_tombstones
 
 STEP_S = 2.0
 """Between two looks at the ledger: whether it answers, and whether it is time to anchor."""
@@ -95,9 +99,9 @@ class KeeperService:
         anchored = await self._when_available(lambda: anchoring.agree(settings.head_age_s))
         if anchored is None:
             return
-        path, answer = self._answering(register, keeper)
+        answers = self._answers(register, keeper)
         about = {"kind": settings.kind, "party": settings.party, "keeper": keeper, "chain_id": settings.chain_id}
-        app = KeeperApp(path, answer, about, lambda: self._problem, self._upon_answered)
+        app = KeeperApp(answers, about, lambda: self._problem, self._upon_answered)
         tls = Tls(str(self._home.certificate), str(self._home.certificate_key))
         server = HttpServer(app, settings.host, settings.port, LIMITS, name=settings.kind, tls=tls)
         await server.start()
@@ -112,14 +116,25 @@ class KeeperService:
         if self._fault is not None:
             raise self._fault
 
-    def _answering(self, register: Register, keeper: int) -> tuple[str, Callable[[bytes], bytes]]:
+    def _answers(self, register: Register, keeper: int) -> dict[str, Callable[[bytes], bytes]]:
         settings = self._settings
         replacements = {octets_of(old, 20): octets_of(new, 20) for old, new in settings.replacements.items()}
-        rules = Rules(settings.chain_id, self._genesis_hash, keeper, replacements, settings.head_age_s)
-        judge = Judge(self._ledger, register, rules, _now_s)
-        if settings.kind != VAULT:
-            return SHARE_PATH, Custodian(judge, self._encryption_key, settings.party, self._genesis_hash).share
-        holdings = Holdings(FolderShelf(self._home.shelf, is_reader=True), settings.quota_bytes)
+        rules = Rules(
+            settings.chain_id, self._genesis_hash, keeper, replacements, settings.head_age_s, settings.retention_days
+        )
+        gate = Gate(self._ledger, register, rules, _now_s)
+        tombstones = load_tombstones(self._home.receipts, self._genesis_hash, keeper)
+        judge = Judge(self._ledger, register, rules, gate, tombstones, _now_s)
+        holdings: Holdings | None = None
+        if settings.kind == VAULT:
+            holdings = Holdings(FolderShelf(self._home.shelf, is_reader=True), settings.quota_bytes)
+            self._bury(holdings, tombstones)
+        eraser = Eraser(
+            self._ledger, register, rules, gate, tombstones, _now_s, party=settings.party, holdings=holdings
+        )
+        if holdings is None:
+            custodian = Custodian(judge, self._encryption_key, settings.party, self._genesis_hash)
+            return {SHARE_PATH: custodian.share, ERASE_PATH: eraser.erase}
         home = self._home
         vault = Vault(
             judge,
@@ -128,7 +143,13 @@ class KeeperService:
             self._encryption_key,
             settings.party,
         )
-        return RELEASE_PATH, vault.release
+        return {RELEASE_PATH: vault.release, ERASE_PATH: eraser.erase}
+
+    def _bury(self, holdings: Holdings, tombstones: Tombstones) -> None:
+        """Take away what was erased and came back with a copy of the shelf."""
+        again = [place for place in tombstones.places() if holdings.erase(*place)]
+        if again:
+            self._log.warning("erased again", records=len(again), because="a restored shelf had them")
 
     async def _keep_anchoring(self, anchoring: Anchoring) -> None:
         while not await self._stopped_within(STEP_S):

@@ -19,7 +19,7 @@ import msgspec
 
 from cocket.node.errors import NodeFault
 from cocket.node.vault.anchoring import ANCHOR_S
-from cocket.node.vault.decision import HEAD_AGE_S_MAX
+from cocket.node.vault.rules import HEAD_AGE_S_MAX
 
 CONFIG_BYTES_MAX = 1 << 20
 QUOTA_BYTES = 64 << 30
@@ -30,6 +30,7 @@ KINDS = (VAULT, CUSTODIAN)
 class KeeperSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything in ``keeper.toml``.
 
+    ``retention_days``: so long a record is kept after it was anchored, whatever its controller says;
     ``party`` whose records it holds, or which authority's shares; ``replacements`` Access contracts that its operator
     confirmed, by the address of the one that each replaces.
     """
@@ -45,6 +46,7 @@ class KeeperSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     anchor_s: int = ANCHOR_S
     head_age_s: int = HEAD_AGE_S_MAX
     quota_bytes: int = QUOTA_BYTES
+    retention_days: int = 0
     replacements: dict[str, str] = {}
 
 
@@ -148,6 +150,7 @@ def _rules(settings: KeeperSettings) -> list[tuple[str, bool, str]]:
         ("log_level", settings.log_level in ("debug", "info", "warning", "error"), "debug, info, warning or error"),
         ("anchor_s", 1 <= settings.anchor_s <= 86400, "1 to 86400 seconds"),
         ("head_age_s", 1 <= settings.head_age_s <= 3600, "1 to 3600 seconds"),
+        ("retention_days", 0 <= settings.retention_days <= 36_500, "0 to 36500 days"),
         ("quota_bytes", settings.quota_bytes >= 0, "a number of bytes"),
         ("replacements", all(octets_of(each, 20) for each in replaced), "addresses: 0x and 40 hexadecimal digits"),
     ]

@@ -13,7 +13,8 @@ from cocket.attestation.reading.item import binding_of, validate_item
 from cocket.attestation.reading.request import groups_of
 from cocket.attestation.sealing.custody import Seat, mask, open_seat
 from cocket.attestation.sealing.hpke import PrivateKey
-from cocket.node.vault.decision import Judge, declined
+from cocket.node.vault.decision import Judge
+from cocket.node.vault.declined import declined
 
 
 class Custodian:

@@ -186,6 +186,32 @@ def test_a_read_over_tls_leaves_a_presentation_that_verifies_and_receipts(
     assert done("vault", "status", vault)["answers"] is True
 
 
+def test_a_record_is_erased_over_tls_and_not_taken_again(
+    office: Office, services: list[Running], vault: Path, manifests: list[Path]
+) -> None:
+    done("vault", "store", vault, *manifests, *by_passphrase(office))
+    record = office.folder / "batch-1" / (manifests[1].name.removesuffix(".manifest.json") + ".certificate.json")
+    office.chain.seal(int(time.time()))
+    stranger = cocket("document", "erase", "--record", record, *office.home("SG"))
+    assert stranger.code == Exit.REFUSED
+    assert "you may not read it" in stranger.out
+    asked = ("document", "erase", "--record", record, "--reason", 2)
+    answer = done(*asked, "--custodian", "KE", "--custodian", "NL", *office.by_chamber)
+    assert answer["is_erased"] is True
+    keepers = answer["keepers"]
+    assert isinstance(keepers, list)
+    assert [each["party"] for each in keepers] == [(1 << 32) + 1, 2, 3]
+    assert "erased before" in cocket(*asked, *office.by_chamber).out
+    again = cocket("vault", "store", vault, manifests[1], *by_passphrase(office), "--json")
+    assert "it is not taken again" in again.out
+    out = office.folder / "erased.json"
+    no = refused(
+        Exit.REFUSED, "access", "request", "--record", record, "--group", "goods", "--purpose", "own-records",
+        "--out", out, *office.by_chamber,
+    )  # fmt: skip
+    assert "the record was erased" in no
+
+
 def test_a_service_with_another_certificate_than_the_ledger_has_gets_nothing(
     office: Office, services: list[Running], vault: Path, manifests: list[Path], ports: int
 ) -> None:

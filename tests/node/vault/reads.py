@@ -33,15 +33,20 @@ from cocket.node.encryption_key import load_encryption_key
 from cocket.node.keystore import load_key
 from cocket.node.store.disk import FakeDisk
 from cocket.node.vault.connection import ReadRefused
-from cocket.node.vault.decision import Declined, Judge, Rules
+from cocket.node.vault.decision import Judge
+from cocket.node.vault.declined import Declined
+from cocket.node.vault.eraser import Eraser
+from cocket.node.vault.gate import Gate
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.ledger import Ledger
 from cocket.node.vault.reader import Reader, Wanted
 from cocket.node.vault.register import Register
 from cocket.node.vault.release import Vault
+from cocket.node.vault.rules import Rules
 from cocket.node.vault.share import Custodian
 from cocket.node.vault.shelf import MemoryShelf
 from cocket.node.vault.signing import wallet_of
+from cocket.node.vault.tombstones import Tombstones
 
 VAULT_KEY = PrivateKey(Suite.HYBRID, b"v" * 32)
 CHAMBER = participant_party(1)
@@ -57,8 +62,10 @@ class Keeper:
     """A vault or custodian: what answers, its register and the disk under it."""
 
     answer: Callable[[bytes], bytes]
+    erase: Callable[[bytes], bytes]
     register: Register
     disk: FakeDisk
+    eraser: Callable[[int, Holdings | None], Eraser]
 
 
 class Reads:
@@ -71,6 +78,7 @@ class Reads:
         self.announced = _Announced(office.url)
         self.chain_id, self.genesis_hash = self.ledger.chain()
         self.late_s = 0
+        self.retention_days = 0
         self.holdings = Holdings(MemoryShelf(), 1 << 30)
         self.residencies: dict[bytes, Residency] = {}
         self.keepers: dict[str, Keeper] = {}
@@ -81,7 +89,9 @@ class Reads:
         """Start all keepers anew, with empty registers."""
         judge, keeper = self._judge(VAULT_KEEPER, replacements or {})
         vault = Vault(judge, self.holdings, self.residencies.get, VAULT_KEY, CHAMBER)
-        self.keepers = {"vault": replace(keeper, answer=vault.release)}
+        self.keepers = {
+            "vault": replace(keeper, answer=vault.release, erase=keeper.eraser(CHAMBER, self.holdings).erase)
+        }
         judge, keeper = self._judge(STAND_IN, replacements or {})
         stand_in = Vault(judge, self.holdings, self.residencies.get, VAULT_KEY, STAND_IN)
         self.keepers["stand-in"] = replace(keeper, answer=stand_in.release)
@@ -89,14 +99,20 @@ class Reads:
             judge, keeper = self._judge(number, replacements or {})
             key = load_encryption_key(self.office.homes[country].encryption_key, PASSPHRASE)
             custodian = Custodian(judge, key, number, self.genesis_hash)
-            self.keepers[country] = replace(keeper, answer=custodian.share)
+            self.keepers[country] = replace(keeper, answer=custodian.share, erase=keeper.eraser(number, None).erase)
 
     def _judge(self, party: int, replacements: dict[bytes, bytes]) -> tuple[Judge, Keeper]:
         disk = FakeDisk()
         register = Register(Path("receipts"), self.genesis_hash, party, self.now_s(), disk)
         register.agree(0, bytes(32))
-        rules = Rules(self.chain_id, self.genesis_hash, party, replacements)
-        return Judge(self.ledger, register, rules, self.now_s), Keeper(bytes, register, disk)
+        rules = Rules(self.chain_id, self.genesis_hash, party, replacements, retention_days=self.retention_days)
+        gate, tombstones = Gate(self.ledger, register, rules, self.now_s), Tombstones()
+        judge = Judge(self.ledger, register, rules, gate, tombstones, self.now_s)
+
+        def eraser(of: int, holdings: Holdings | None) -> Eraser:
+            return Eraser(self.ledger, register, rules, gate, tombstones, self.now_s, party=of, holdings=holdings)
+
+        return judge, Keeper(bytes, bytes, register, disk, eraser)
 
     def now_s(self) -> int:
         return self.office.chain.ledger.head.timestamp + self.late_s

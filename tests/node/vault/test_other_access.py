@@ -27,7 +27,7 @@ from cocket.contracts.access import (
     order_digest,
 )
 from cocket.node.vault.connection import ReadRefused
-from cocket.node.vault.decision import Declined
+from cocket.node.vault.declined import Declined
 from cocket.node.vault.deposit import open_deposit
 from cocket.node.vault.reader import Wanted
 from cocket.node.vault.signing import wallet_of

@@ -35,7 +35,8 @@ from cocket.contracts.access import (
 )
 from cocket.node.errors import NodeFault, Refused, Unavailable
 from cocket.node.vault.connection import ReadRefused
-from cocket.node.vault.decision import NO_SUCH_RECORD, REFUSALS_AN_HOUR, Declined
+from cocket.node.vault.decision import REFUSALS_AN_HOUR
+from cocket.node.vault.declined import NO_SUCH_RECORD, Declined
 from cocket.node.vault.reader import Wanted
 
 BR, KE, NL, SG = (authority_party(number) for number in range(1, 5))
