@@ -23,7 +23,8 @@ from cocket.node.errors import Refused
 from cocket.node.vault.deposit import Deposit, open_deposit, validate_deposit
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.settings import VAULT, KeeperHome, octets_of
-from cocket.node.vault.shelf import FolderShelf
+from cocket.node.vault.shelf import Shelf
+from cocket.node.vault.shelves import open_shelf
 from cocket.node.vault.tombstones import Tombstones, load_tombstones
 
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ def deposit_all(home: KeeperHome, manifests: Sequence[Path], passphrase: str) ->
 
 
 @contextmanager
-def _written(home: KeeperHome) -> Iterator[FolderShelf]:
+def _written(home: KeeperHome) -> Iterator[Shelf]:
     """Give the shelf to write on, which one process at a time may."""
     from cocket.node.store.home import DataFolder
 
     with DataFolder(home.shelf):
-        yield FolderShelf(home.shelf)
+        yield open_shelf(home, home.settings(), is_reader=False)
 
 
 def _deposit(

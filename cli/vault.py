@@ -154,10 +154,11 @@ def store(folder: Path, manifests: tuple[Path, ...], passphrase_file: Path | Non
 def scrub(folder: Path, as_json: bool) -> None:
     """Read everything that the vault of FOLDER holds, and name what is damaged; it may run meanwhile."""
     from cocket.node.vault.holdings import Holdings, Scrubbed
-    from cocket.node.vault.shelf import FolderShelf
+    from cocket.node.vault.shelves import open_shelf
 
     home = KeeperHome(folder)
-    holdings = Holdings(FolderShelf(home.shelf, is_reader=True), home.settings().quota_bytes)
+    settings = home.settings()
+    holdings = Holdings(open_shelf(home, settings, is_reader=True), settings.quota_bytes)
 
     def steps() -> Iterator[Scrubbed]:
         told = 0

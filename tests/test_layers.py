@@ -84,6 +84,8 @@ DOORS = {
     "starlette": ("node.http_server", "node.rpc.server", "node.vault.server"),
     "uvicorn": ("node.http_server",),
     "vyper": ("contracts.compile",),
+    "minio": ("node.vault.object_shelf",),
+    "urllib3": ("node.vault.object_shelf",),
     "structlog": ("node.service", "node.log"),
     "logging": ("node.service", "node.log"),
 }

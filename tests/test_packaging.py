@@ -35,7 +35,8 @@ def test_type_checkers_see_every_top_level_package() -> None:
 
 def test_every_dependency_is_pinned() -> None:
     options = configuration()
-    wanted = options["options"]["install_requires"].split() + options["options.extras_require"]["test"].split()
+    extras = options["options.extras_require"]
+    wanted = options["options"]["install_requires"].split() + extras["test"].split() + extras["s3"].split()
     assert all("==" in requirement for requirement in wanted)
 
 
@@ -58,4 +59,5 @@ def test_what_is_imported_is_what_is_depended_on() -> None:
     third_party = imported - set(sys.stdlib_module_names) - {"cocket"} - DEVELOPMENT
     used = {distributions[name][0].lower().replace("_", "-") for name in third_party}
     listed = {line.split("==")[0] for line in configuration()["options"]["install_requires"].split()}
-    assert used == listed - UNSEEN
+    extras = {line.split("==")[0] for line in configuration()["options.extras_require"]["s3"].split()}
+    assert used == listed - UNSEEN | extras

@@ -36,7 +36,7 @@ from cocket.node.vault.rules import Rules
 from cocket.node.vault.server import LIMITS, Answered, KeeperApp
 from cocket.node.vault.settings import VAULT, KeeperHome, KeeperSettings, octets_of
 from cocket.node.vault.share import Custodian
-from cocket.node.vault.shelf import FolderShelf
+from cocket.node.vault.shelves import open_shelf
 from cocket.node.vault.tombstones import Tombstones, load_tombstones
 
 STEP_S = 2.0
@@ -127,7 +127,7 @@ class KeeperService:
         judge = Judge(self._ledger, register, rules, gate, tombstones, _now_s)
         holdings: Holdings | None = None
         if settings.kind == VAULT:
-            holdings = Holdings(FolderShelf(self._home.shelf, is_reader=True), settings.quota_bytes)
+            holdings = Holdings(open_shelf(self._home, settings, is_reader=True), settings.quota_bytes)
             self._bury(holdings, tombstones)
         eraser = Eraser(
             self._ledger, register, rules, gate, tombstones, _now_s, party=settings.party, holdings=holdings

@@ -32,7 +32,8 @@ class KeeperSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     ``retention_days``: so long a record is kept after it was anchored, whatever its controller says;
     ``party`` whose records it holds, or which authority's shares; ``replacements`` Access contracts that its operator
-    confirmed, by the address of the one that each replaces.
+    confirmed, by the address of the one that each replaces; ``shelf`` a bucket (``s3://bucket/prefix``) in place of the
+    folder, at ``s3_endpoint``.
     """
 
     kind: str
@@ -47,6 +48,8 @@ class KeeperSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     head_age_s: int = HEAD_AGE_S_MAX
     quota_bytes: int = QUOTA_BYTES
     retention_days: int = 0
+    shelf: str = ""
+    s3_endpoint: str = "https://s3.amazonaws.com"
     replacements: dict[str, str] = {}
 
 
@@ -150,6 +153,7 @@ def _rules(settings: KeeperSettings) -> list[tuple[str, bool, str]]:
         ("log_level", settings.log_level in ("debug", "info", "warning", "error"), "debug, info, warning or error"),
         ("anchor_s", 1 <= settings.anchor_s <= 86400, "1 to 86400 seconds"),
         ("head_age_s", 1 <= settings.head_age_s <= 3600, "1 to 3600 seconds"),
+        ("shelf", not settings.shelf or settings.shelf.startswith("s3://"), "nothing, or s3://bucket/prefix"),
         ("retention_days", 0 <= settings.retention_days <= 36_500, "0 to 36500 days"),
         ("quota_bytes", settings.quota_bytes >= 0, "a number of bytes"),
         ("replacements", all(octets_of(each, 20) for each in replaced), "addresses: 0x and 40 hexadecimal digits"),

@@ -159,6 +159,16 @@ class FolderShelf:
             file.close()
 
 
+def is_name(name: str) -> bool:
+    """Return whether a text is the name of an object."""
+    return _NAME.fullmatch(name) is not None
+
+
+def require_name(name: str) -> None:
+    """Refuse (NodeFault) what is no name of an object."""
+    _parts(name)
+
+
 def _parts(name: str) -> tuple[str, str, str]:
     """Return kind, first two digits and the rest; a name that is none never becomes a path."""
     match = _NAME.fullmatch(name)

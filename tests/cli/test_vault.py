@@ -5,10 +5,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from command import cocket, done, refused
 from e2e.trial import free_ports
 from keepers import Running, accredit, by_passphrase, make_custodian, make_vault, running
+from node.vault.buckets import CREDENTIALS, bucket, is_installed
 from office import Office, open_office
 from sealed import certificates_of, seal_all, write_sealed
 
@@ -161,6 +163,28 @@ def test_a_damaged_object_is_found_by_the_scrub(office: Office, ports: int, mani
     answer = cocket("vault", "scrub", home, "--json")
     assert answer.code == Exit.FAILED
     assert len(answer.json()["damaged"]) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not is_installed(), reason="scripts/oracles installs the server")
+def test_a_vault_s_shelf_can_be_a_bucket(
+    office: Office, manifests: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = office.folder / "in-a-bucket"
+    (home / "keys").mkdir(parents=True)
+    original = KeeperHome(office.folder / "ke-vault")
+    KeeperHome(home).encryption_key.write_bytes(original.encryption_key.read_bytes())
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with bucket(tmp_path) as endpoint:
+        settings = msgspec.structs.replace(original.settings(), shelf="s3://vault/ke", s3_endpoint=endpoint)
+        KeeperHome(home).config.write_text(format_settings(settings))
+        assert done("vault", "store", home, *manifests, *by_passphrase(office))["stored"] == len(manifests)
+        found = done("vault", "scrub", home)
+        assert (found["objects"], found["damaged"]) == (3 * len(manifests) + 1, [])
+    assert not list((home / "shelf").rglob("*.envelope"))
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cocket("vault", "scrub", home).code == Exit.FAILED
 
 
 def test_a_read_over_tls_leaves_a_presentation_that_verifies_and_receipts(
