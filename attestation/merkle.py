@@ -47,6 +47,9 @@ RECEIPT_NODE = _SCHEME + b"\x31"  # left || right
 RECEIPT_ROOT = _SCHEME + b"\x32"  # keeper u64 || sequence u64 || first number u64 || depth u8 || previous root || top
 WRAPPED_MASKS = _SCHEME + b"\x33"  # HPKE info: request hash || keeper u64
 FROM_PERIOD_SEED = _SCHEME + b"\x34"  # period seed -> padding leaves
+PAGE_RECORD = _SCHEME + b"\x36"  # receipt salt || batch root || index u32; in an empty place receipt salt || place u8
+PAGE_NODE = _SCHEME + b"\x37"  # left || right
+PAGE = _SCHEME + b"\x38"  # count u8 || top
 FROM_ENGAGEMENT_SALT = _SCHEME + b"\x35"  # engagement salt || controller u32 -> salt of its grant
 
 HASH_BYTES = 32

@@ -163,7 +163,13 @@ def withdraw(opening: str, reason: int, signing: Signing, as_json: bool) -> None
 @click.option("--grant", "grant_file", type=EXISTING, help="The file of a grant, engagement or order for you.")
 @click.option("--delegation", type=EXISTING, help="The file by which your authority delegated to you.")
 @click.option("--vault", type=click.IntRange(min=1), help="Party whose vault is asked; default: who issued the record.")
-@OUT
+@click.option("--from-index", type=click.IntRange(min=0), default=0, help="With --all: from where to go on.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The new file; with --all the folder. Nothing is overwritten.",
+)
 @signing_options
 @json_option
 def request(
@@ -173,6 +179,7 @@ def request(
     grant_file: Path | None,
     delegation: Path | None,
     vault: int | None,
+    from_index: int,
     out: Path,
     signing: Signing,
     as_json: bool,
@@ -181,12 +188,24 @@ def request(
 
     What is read is a presentation in --out, mode 0600, and always has the group that is never hidden; `cocket verify`
     says what it is worth. Your signature over the request, and the receipts beside it, prove who read what for what.
+
+    With --batch ROOT --all it reads in bulk what a grant with a daily cap opens of that batch, page by page, into the
+    folder --out; it ends with the batch or with the day's cap, and says from where to go on.
     """
     from cocket.cli.requesting import Request
     from cocket.cli.requesting import request as read
 
     signatory = signing.open()
-    found = read(signatory, Request(records, groups, purpose, grant_file, delegation, vault), out)
+    asked = Request(records, groups, purpose, grant_file, delegation, vault)
+    if records.is_all:
+        from cocket.cli.bulk_requesting import request_all
+
+        bulk = request_all(signatory, asked, out, from_index)
+        show(as_json, bulk.as_json(), bulk.sentences())
+        if bulk.problem is not None:
+            raise click.exceptions.Exit(Exit.REFUSED)
+        return
+    found = read(signatory, asked, out)
     show(as_json, found.as_json(), found.sentences(signatory))
 
 

@@ -32,7 +32,11 @@ OUT = click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The new file; it is not overwritten."
 )
 GROUPS = click.option(
-    "--group", "groups", multiple=True, required=True, help="A field group by name (goods, origin ...), or * for all."
+    "--group",
+    "groups",
+    multiple=True,
+    required=True,
+    help="A field group by name (goods, origin ...), or * for all; the one that is never hidden is always among them.",
 )
 PURPOSE = click.option(
     "--purpose", "purposes", multiple=True, required=True, type=click.Choice(PURPOSES), help="What it may be read for."

@@ -83,14 +83,14 @@ def provenance(record: Path, paths: tuple[Path, ...], node_url: str, as_json: bo
     RECORD is a certificate or a presentation of it. What is public comes from the node's final blocks, reads from the
     receipts that you name. Exit code 5 when a receipt does not lead to what was anchored.
     """
-    from cocket.cli.auditing import load_periods
+    from cocket.cli.auditing import load_pages_beside, load_periods
     from cocket.cli.certificate import anchor_of
     from cocket.cli.provenance import HEADINGS
     from cocket.cli.provenance import provenance as lines_of
 
     client = NodeClient(node_url)
     anchor = anchor_of(record)
-    lines = lines_of(client, anchor, load_periods(paths) if paths else {})
+    lines = lines_of(client, anchor, load_periods(paths) if paths else {}, load_pages_beside(paths))
     answer = {"batch": anchor.batch, "index": anchor.index, "lines": [line.as_json() for line in lines]}
     said = table([line.cells() for line in lines], HEADINGS)
     if not paths:

@@ -8,6 +8,7 @@ from cocket.attestation.errors import InvalidFile
 from cocket.attestation.kinds import KINDS
 from cocket.attestation.members import Members, octets, read_json
 from cocket.attestation.reading.erasure import ERASED
+from cocket.attestation.reading.page import Page
 from cocket.attestation.reading.receipt import RECEIPT_BYTES, Receipt, decode_receipt
 from cocket.attestation.reading.receipts import Period, ReceiptFinding, verify_history
 from cocket.attestation.reading.receipts_file import PERIOD_BYTES_MAX, decode_period
@@ -22,6 +23,8 @@ from cocket.cli.requesting import RECEIPTS_FORMAT
 from cocket.contracts import access
 from cocket.contracts.access import Reason
 from cocket.contracts.events import ReceiptsAnchored, decode_log, event_topic
+from cocket.node.errors import Damaged
+from cocket.node.vault.bulk import load_pages
 
 HELD_BYTES_MAX = 1 << 20
 PERIOD_SUFFIX = ".period"
@@ -74,6 +77,18 @@ def load_periods(paths: Sequence[Path]) -> dict[int, list[Period]]:
     if not found:
         raise CommandError(f"no files of periods (*{PERIOD_SUFFIX}) there; a keeper exports them", Exit.NOT_FOUND)
     return {keeper: sorted(periods, key=lambda each: each.sequence) for keeper, periods in sorted(found.items())}
+
+
+def load_pages_beside(paths: Sequence[Path]) -> dict[bytes, Page]:
+    """Return the lists of bulk reads that were exported beside periods, by their roots.
+
+    :raises CommandError: one is damaged.
+    """
+    folders = {path if path.is_dir() else path.parent for path in paths}
+    try:
+        return {root: page for folder in sorted(folders) for root, page in load_pages(folder).items()}
+    except Damaged as error:
+        raise CommandError(str(error), Exit.USAGE) from None
 
 
 def load_held(paths: Sequence[Path]) -> list[bytes]:
@@ -140,11 +155,23 @@ def _receipts(period: Period) -> Iterator[Receipt]:
             continue  # a finding says so
 
 
-def receipts_of(exported: dict[int, list[Period]], batch: bytes, index: int) -> Iterator[Receipt]:
-    """Yield the receipts about one record, keeper by keeper, in order."""
+def receipts_of(
+    exported: dict[int, list[Period]], pages: dict[bytes, Page], batch: bytes, index: int
+) -> Iterator[Receipt]:
+    """Yield the receipts about one record, keeper by keeper, in order.
+
+    Also those of bulk reads of its batch whose list is not among the ``pages``: it may have been among them.
+    """
     for periods in exported.values():
         for period in periods:
-            yield from [each for each in _receipts(period) if (each.batch, each.index) == (batch, index)]
+            yield from [each for each in _receipts(period) if each.batch == batch and _is_about(each, pages, index)]
+
+
+def _is_about(receipt: Receipt, pages: dict[bytes, Page], index: int) -> bool:
+    if not receipt.is_bulk:
+        return receipt.index == index
+    page = pages.get(receipt.records)
+    return page is None or index in page.indices
 
 
 def _anchored_at(client: NodeClient, keeper: int) -> dict[int, int]:
@@ -169,6 +196,8 @@ def read_row(client: NodeClient, receipt: Receipt) -> dict[str, object]:
         "groups": [groups[at] if at < len(groups) else str(at) for at in groups_of(receipt.groups)],
         "was_given": receipt.decision < Reason.UNKNOWN_RECORD,
         "was_erased": receipt.decision == ERASED,
+        "records": receipt.count,
+        "in_bulk": receipt.is_bulk,
         "reason": _REASONS.get(receipt.decision, f"reason {receipt.decision}"),
         "block": receipt.block_number,
     }
@@ -189,7 +218,7 @@ def read_cells(row: dict[str, object]) -> list[str]:
         str(row["purpose"]),
         ", ".join(groups),
         outcome_of(row),
-        str(row["reason"]),
+        f"{row['reason']}, in bulk with {row['records']}" if row["in_bulk"] else str(row["reason"]),
     ]
 
 

@@ -236,12 +236,13 @@ def receipts(paths: tuple[Path, ...], record: Path, node_url: str, as_json: bool
 
     An authority is named and never its officer. `cocket audit receipts` says whether the periods are as anchored.
     """
-    from cocket.cli.auditing import READ_HEADINGS, load_periods, read_cells, read_row, receipts_of
+    from cocket.cli.auditing import READ_HEADINGS, load_pages_beside, load_periods, read_cells, read_row, receipts_of
     from cocket.cli.certificate import anchor_of
 
     client = NodeClient(node_url)
     anchor = anchor_of(record)
-    rows = [read_row(client, receipt) for receipt in receipts_of(load_periods(paths), anchor.batch, anchor.index)]
+    found = receipts_of(load_periods(paths), load_pages_beside(paths), anchor.batch, anchor.index)
+    rows = [read_row(client, receipt) for receipt in found]
     answer = {"batch": anchor.batch, "index": anchor.index, "reads": rows}
     lines = table([read_cells(row) for row in rows], READ_HEADINGS)
     show(as_json, answer, lines if rows else ["nobody asked for it in these periods"])

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cocket.attestation.prove import Anchor
+from cocket.attestation.reading.page import Page
 from cocket.attestation.reading.receipts import Period, verify_period
 from cocket.cli.account import format_time
 from cocket.cli.auditing import outcome_of, read_row, receipts_of
@@ -71,7 +72,9 @@ class Line:
 HEADINGS = ["time", "block", "what", "by", "proven by"]
 
 
-def provenance(client: NodeClient, anchor: Anchor, exported: dict[int, list[Period]]) -> list[Line]:
+def provenance(
+    client: NodeClient, anchor: Anchor, exported: dict[int, list[Period]], pages: dict[bytes, Page]
+) -> list[Line]:
     """Return all lines about a record, the oldest first.
 
     :raises CommandError: the ledger has no such record.
@@ -85,7 +88,7 @@ def provenance(client: NodeClient, anchor: Anchor, exported: dict[int, list[Peri
         for entry in _entries(client, anchor, batch.participant, head)
         if (line := _line(client, entry, batch)) is not None
     ]
-    lines += _reads(client, anchor, exported, head)
+    lines += _reads(client, anchor, exported, pages, head)
     return sorted(lines, key=lambda line: (line.time_s, line.block))
 
 
@@ -175,11 +178,13 @@ def _mandate(client: NodeClient, batch: certificates.Batch, block: int) -> str:
     return f"{roles} accredited by {country} from {first} until {end}"
 
 
-def _reads(client: NodeClient, anchor: Anchor, exported: dict[int, list[Period]], head: int) -> Iterator[Line]:
+def _reads(
+    client: NodeClient, anchor: Anchor, exported: dict[int, list[Period]], pages: dict[bytes, Page], head: int
+) -> Iterator[Line]:
     """Yield what the receipts at hand say of reads of a record."""
     for keeper, periods in exported.items():
         for period in periods:
-            found = list(receipts_of({keeper: [period]}, anchor.batch, anchor.index))
+            found = list(receipts_of({keeper: [period]}, pages, anchor.batch, anchor.index))
             if not found:
                 continue
             root = client.view(access.ADDRESS, access.receipt_root(keeper, period.sequence), head)
@@ -189,6 +194,7 @@ def _reads(client: NodeClient, anchor: Anchor, exported: dict[int, list[Period]]
                 outcome = outcome_of(row)
                 groups = ", ".join(row["groups"]) if isinstance(row["groups"], list) else ""
                 what = f"{outcome} by {party_text(client, keeper)}: {groups} for {row['purpose']}, {row['reason']}"
+                what += f", in bulk with {receipt.count}" if receipt.is_bulk else ""
                 proof = (
                     f"receipt {receipt.number} in period {period.sequence} of keeper {keeper}, root 0x{root.hex()}"
                     if problem is None

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cocket.attestation.prove import OpenGroup
 from cocket.attestation.reading.receipt import encode_receipt
 from cocket.cli.access_options import PURPOSES, Records
 from cocket.cli.account import Signatory
+from cocket.cli.client import NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.granting import load_claim, network_of
 from cocket.cli.parties import party_text
@@ -85,43 +87,67 @@ def request(signatory: Signatory, asked: Request, out: Path) -> Read:
     for path in (out, receipts):
         if path.exists():
             raise CommandError(f"{path} exists; choose another name", Exit.REFUSED)
-    client = signatory.client
+    try:
+        with opened_reader(signatory) as reader:
+            reading = reader.read(wanted_of(signatory.client, asked))
+    except ReadRefused as error:
+        raise CommandError(refused_text(error), Exit.REFUSED) from None
+    write_whole(out, encode_presentation(reading.presentation))
+    write_whole(receipts, receipts_json(reading))
+    opened = [at for at, group in enumerate(reading.presentation.groups) if isinstance(group, OpenGroup)]
+    names = KINDS[reading.manifest.binding.kind].groups
+    return Read(out, receipts, reading, tuple([names[at] for at in opened]))
+
+
+def wanted_of(client: NodeClient, asked: Request, index: int | None = None, count: int = 1) -> Wanted:
+    """Return what is asked for, as a reader takes it; in bulk of a whole batch, from ``index`` on.
+
+    :raises CommandError: the words of the request are none, or they name no one record, or in bulk no one batch.
+    """
     network = network_of(client)
     place = asked.records.require(network)
-    if place.index == access.EVERY_INDEX:
+    if index is None and place.index == access.EVERY_INDEX:
         raise CommandError("a read is of one record; name it with --record FILE or --index N", Exit.USAGE)
-    batch = anchored_batch(client, place)
-    wanted = Wanted(
+    if index is not None and place.index != access.EVERY_INDEX:
+        raise CommandError("a bulk read is of a batch; name it with --batch ROOT --all", Exit.USAGE)
+    return Wanted(
         batch=place.batch,
-        index=place.index,
-        groups=parse_groups(asked.groups, batch.kind),
+        index=place.index if index is None else index,
+        groups=parse_groups(asked.groups, anchored_batch(client, place).kind),
         purpose=1 + PURPOSES.index(asked.purpose),
         claim=load_claim(asked.grant, asked.delegation, network=network),
         vault=asked.vault,
+        count=count,
     )
-    ledger = Ledger(client.url)
+
+
+@contextmanager
+def opened_reader(signatory: Signatory) -> Iterator[Reader]:
+    """Give a reader for an account; what is false, in all that it does, is a CommandError.
+
+    :raises ReadRefused: a read was refused.
+    """
+    ledger = Ledger(signatory.client.url)
     try:
-        reading = Reader(ledger, wallet_of(signatory.key), lambda: int(time.time())).read(wanted)
-    except ReadRefused as error:
-        raise _refusal(error) from None
+        yield Reader(ledger, wallet_of(signatory.key), lambda: int(time.time()))
+    except ReadRefused:
+        raise
     except Refused as error:
         raise CommandError(str(error), Exit.VERIFICATION_NO) from None
     finally:
         ledger.close()
-    write_whole(out, encode_presentation(reading.presentation))
-    write_whole(receipts, _receipts_json(reading))
-    opened = [at for at, group in enumerate(reading.presentation.groups) if isinstance(group, OpenGroup)]
-    return Read(out, receipts, reading, tuple([KINDS[batch.kind].groups[at] for at in opened]))
 
 
-def _refusal(error: ReadRefused) -> CommandError:
+def refused_text(error: ReadRefused) -> str:
+    """Return why a read was refused, as of when, and what helps."""
     refusal = error.refusal
     where = f" (reason {refusal.code}, as of block {refusal.block_number})" if refusal.code else ""
     hint = "; `cocket access explain` says what would open it" if refusal.code else ""
-    return CommandError(f"{error}{where}{hint}", Exit.REFUSED)
+    return f"{error}{where}{hint}"
 
 
-def _receipts_json(reading: Reading) -> bytes:
+def receipts_json(reading: Reading) -> bytes:
+    """Return the file of the receipts of a read."""
     receipts = [
         {"party": party, "receipt": "0x" + encode_receipt(receipt).hex()} for party, receipt in reading.receipts
     ]

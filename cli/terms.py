@@ -16,6 +16,8 @@ from cocket.cli.participant import KINDS as KIND_NAMES
 from cocket.contracts import access, certificates
 from cocket.contracts.access import Purpose, Scope
 
+NEVER_HIDDEN = 0
+"""The first group of each kind."""
 ALL_GROUPS = "*"
 ALWAYS_S = day_start_s(date(9999, 12, 31))
 """As the end of a period: never."""
@@ -103,6 +105,8 @@ def parse_hash(text: str, what: str) -> bytes:
 def parse_groups(names: Iterable[str], kind: int) -> frozenset[int]:
     """Return the numbers of field groups of a document kind, by name; ``*`` is all.
 
+    The group that is never hidden is always among them: no read goes without it.
+
     :raises CommandError: the kind has no such group, or is none that we know.
     """
     known = _kind_groups(kind)
@@ -111,7 +115,7 @@ def parse_groups(names: Iterable[str], kind: int) -> frozenset[int]:
         return frozenset(range(len(known)))
     if unknown := sorted(wanted - set(known)):
         raise CommandError(f"--group {unknown[0][:80]!r}: expected one of {', '.join(known)}, or *", Exit.USAGE)
-    return frozenset(known.index(name) for name in wanted)
+    return frozenset({NEVER_HIDDEN, *[known.index(name) for name in wanted]})
 
 
 def _kind_groups(kind: int) -> tuple[str, ...]:

@@ -168,6 +168,17 @@ class Scope:
     salt: bytes
 
 
+_DAILY_CAP = [field.name for field in fields(Scope)].index("daily_cap")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownScope:
+    """What a keeper needs of a shown scope: its hash as it stands on the ledger, and records a day in bulk."""
+
+    commitment: bytes
+    daily_cap: int
+
+
 @dataclass(frozen=True, slots=True)
 class Delegation:
     """What an authority lets an officer (an address) read in its place; its hash alone stands on the ledger."""
@@ -429,10 +440,13 @@ def decode_claim_values(data: bytes) -> tuple[object, ...]:
     return _decode_opening("claim", data)
 
 
-def shows_scope(claim: bytes) -> bool:
-    """Return whether a claim's bytes show a grant, engagement or order, and not a delegation alone."""
+def shown_scope(claim: bytes, chain_id: int, contract: bytes) -> ShownScope | None:
+    """Return what a claim's bytes show of a grant, engagement or order; None when they show none."""
     scope = cast(tuple[tuple[object, ...], ...], decode_claim_values(claim))[0]
-    return scope[0] != ScopeKind.NONE
+    if scope[0] == ScopeKind.NONE:
+        return None
+    commitment = _commitment(_GRANT, chain_id, contract, (_types()["scope"],), (scope,))
+    return ShownScope(commitment, cast(int, scope[_DAILY_CAP]))
 
 
 def decode_evidence_values(data: bytes) -> tuple[object, ...]:

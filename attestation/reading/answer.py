@@ -6,7 +6,7 @@ Whether a mask is true is found when it is combined (:func:`cocket.attestation.s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cocket.attestation.errors import AttestationError, InvalidFile
 from cocket.attestation.merkle import WRAPPED_MASKS
@@ -16,28 +16,38 @@ from cocket.attestation.sealing.hpke import PrivateKey, unwrap, wrap, wrap_bytes
 MASK_BYTES = 32
 
 
-def wrap_masks(request: ReadRequest, keeper: int, masks: Mapping[int, bytes]) -> bytes:
-    """Return the masks of exactly the groups that a request asks for, by group, encrypted to its fresh key."""
+def wrap_masks(request: ReadRequest, keeper: int, masks: Sequence[Mapping[int, bytes]]) -> bytes:
+    """Return the masks of exactly the groups that a request asks for, by group and record, for its fresh key alone."""
     groups = groups_of(request.groups)
-    if set(masks) != set(groups) or any(len(mask) != MASK_BYTES for mask in masks.values()):
-        raise AttestationError(
-            f"found masks of groups {sorted(masks)}; expected {MASK_BYTES} bytes for each of {list(groups)}"
-        )
-    plaintext = b"".join([masks[group] for group in groups])
+    for each in masks:
+        if set(each) != set(groups) or any(len(mask) != MASK_BYTES for mask in each.values()):
+            raise AttestationError(
+                f"found masks of groups {sorted(each)}; expected {MASK_BYTES} bytes for each of {list(groups)}"
+            )
+    plaintext = b"".join([each[group] for each in masks for group in groups])
     return wrap(request.fresh_key, plaintext, _info(request, keeper))
 
 
-def unwrap_masks(request: ReadRequest, keeper: int, key: PrivateKey, wrapped: bytes) -> dict[int, bytes]:
-    """Return the masks in a custodian's answer by group, with the private part of the request's fresh key.
+def unwrap_masks(
+    request: ReadRequest, keeper: int, key: PrivateKey, wrapped: bytes, record_count: int
+) -> tuple[dict[int, bytes], ...]:
+    """Return the masks in a custodian's answer by record and group, with the private part of the request's fresh key.
 
     :raises InvalidFile: it is no answer of this keeper to this request.
     """
     groups = groups_of(request.groups)
-    expected = wrap_bytes(key.suite, MASK_BYTES * len(groups))
+    size = MASK_BYTES * len(groups)
+    expected = wrap_bytes(key.suite, size * record_count)
     if len(wrapped) != expected:
-        raise InvalidFile(f"an answer of {len(wrapped)} bytes; expected {expected} for {len(groups)} groups")
+        what = f"{len(groups)} groups of {record_count} records"
+        raise InvalidFile(f"an answer of {len(wrapped)} bytes; expected {expected} for {what}")
     plaintext = unwrap(key, wrapped, _info(request, keeper))
-    return {group: plaintext[MASK_BYTES * at :][:MASK_BYTES] for at, group in enumerate(groups)}
+    return tuple(
+        [
+            {group: plaintext[start + MASK_BYTES * at :][:MASK_BYTES] for at, group in enumerate(groups)}
+            for start in range(0, len(plaintext), size)
+        ]
+    )
 
 
 def _info(request: ReadRequest, keeper: int) -> bytes:

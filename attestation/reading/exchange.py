@@ -12,6 +12,7 @@ import binascii
 import re
 from dataclasses import dataclass
 
+from cocket.attestation.batch import DEPTH_MAX
 from cocket.attestation.canonical import INTEGER_MAX, encode_json
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.finding import shown
@@ -37,8 +38,8 @@ REFUSAL = "cocket-refusal-1"
 
 ARGUMENT_BYTES_MAX = 8192
 """A claim or an evidence, as the Access contract's calls bound them."""
-CALL_BYTES_MAX = 1 << 17
-"""A custody of 64 kB, claim and evidence of 16 kB each in hexadecimal, and the rest."""
+CALL_BYTES_MAX = 1 << 18
+"""A custody of 64 kB, claim and evidence of 16 kB each in hexadecimal, the paths of 64 records, and the rest."""
 ANSWER_BYTES_MAX = 2 * ENVELOPE_BYTES_MAX
 _WRAPPED_BYTES_MAX = 4096
 _TEXT_MAX = 400
@@ -54,27 +55,52 @@ class ReleaseCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
-    """What a vault gives: manifest with its signature, custody, ciphertexts by group, and what custodians ask for."""
+class Given:
+    """One record that a vault gives: its place in the batch, manifest with signature, ciphertexts by group, proof."""
 
-    receipt: Receipt
+    index: int
     manifest: Manifest
     manifest_signature: bytes
-    custody: Custody
     ciphertexts: dict[int, bytes]
     item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a vault gives: one record, or in bulk several of one custody, and what custodians ask for.
+
+    ``following`` is from where the next request in bulk goes on; None when the vault has no more of the batch.
+    """
+
+    receipt: Receipt
+    custody: Custody
+    records: tuple[Given, ...]
     evidence: bytes
+    following: int | None = None
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The places of the records in their batch, in order."""
+        return tuple([each.index for each in self.records])
+
+    @property
+    def items(self) -> tuple[tuple[int, Item], ...]:
+        """The proofs of the records by their places, as custodians ask for them."""
+        return tuple([(each.index, each.item) for each in self.records])
 
 
 @dataclass(frozen=True, slots=True)
 class ShareCall:
-    """What a reader sends to a custodian: the same request and claim, and what the vault gave it to show."""
+    """What a reader sends to a custodian: the same request and claim, and what the vault gave it to show.
+
+    ``items`` are the proofs of the records by their places in the batch, in order.
+    """
 
     request: ReadRequest
     signature: bytes
     claim: bytes
     evidence: bytes
-    item: Item
+    items: tuple[tuple[int, Item], ...]
     custody: Custody
 
 
@@ -130,7 +156,7 @@ def encode_share_call(call: ShareCall) -> bytes:
             "request": request_json(call.request, call.signature),
             "claim": hexadecimal(call.claim),
             "evidence": hexadecimal(call.evidence),
-            "item": item_json(call.item),
+            "items": [[index, item_json(item)] for index, item in call.items],
             "custody": _text_of(encode_custody(call.custody)),
         }
     )
@@ -138,7 +164,7 @@ def encode_share_call(call: ShareCall) -> bytes:
 
 def decode_share_call(data: bytes) -> ShareCall:
     """Return a call from its body; InvalidFile when it is none."""
-    names = ("request", "claim", "evidence", "item", "custody")
+    names = ("request", "claim", "evidence", "items", "custody")
     members = _members(data, CALL_BYTES_MAX, SHARE_CALL, names)
     request, signature = request_of(members.node["request"])
     return ShareCall(
@@ -146,7 +172,7 @@ def decode_share_call(data: bytes) -> ShareCall:
         signature,
         _argument(members, "claim"),
         _argument(members, "evidence"),
-        item_of(members.node["item"]),
+        _items(members, request),
         decode_custody(_bytes_of(members, "custody", CUSTODY_BYTES_MAX)),
     )
 
@@ -157,32 +183,26 @@ def encode_release(release: Release) -> bytes:
         {
             "format": RELEASE,
             "receipt": hexadecimal(encode_receipt(release.receipt)),
-            "manifest": manifest_json(release.manifest, release.manifest_signature),
             "custody": _text_of(encode_custody(release.custody)),
-            "ciphertexts": [[group, _text_of(data)] for group, data in sorted(release.ciphertexts.items())],
-            "item": item_json(release.item),
+            "records": [_given_json(each) for each in release.records],
             "evidence": hexadecimal(release.evidence),
+            "following": release.following,
         }
     )
 
 
 def decode_release(data: bytes, request: ReadRequest) -> Release:
     """Return a vault's answer to a request; InvalidFile when it is none, or gives other groups."""
-    names = ("receipt", "manifest", "custody", "ciphertexts", "item", "evidence")
-    members = _members(data, ANSWER_BYTES_MAX, RELEASE, names)
-    manifest, signature = manifest_of(members.node["manifest"])
-    ciphertexts = members.several("ciphertexts", GROUPS_MAX, _ciphertext)
-    if tuple(group for group, _ in ciphertexts) != groups_of(request.groups):
-        found = [group for group, _ in ciphertexts]
-        raise InvalidFile(f"ciphertexts of groups {found}; expected {list(groups_of(request.groups))}, as asked for")
+    members = _members(data, ANSWER_BYTES_MAX, RELEASE, ("receipt", "custody", "records", "evidence", "following"))
+    records = members.several("records", request.count, lambda node, place: _given(node, place, request))
+    _validate_places(members, "records", [each.index for each in records], request)
+    is_last = members.node["following"] is None
     return Release(
         _receipt(members),
-        manifest,
-        signature,
         decode_custody(_bytes_of(members, "custody", CUSTODY_BYTES_MAX)),
-        dict(ciphertexts),
-        item_of(members.node["item"]),
+        records,
         _argument(members, "evidence"),
+        None if is_last else members.number("following", 1 << DEPTH_MAX),
     )
 
 
@@ -306,6 +326,46 @@ def _authority(node: object, place: str) -> int:
     if type(node) is not int or not 1 <= node <= AUTHORITIES_MAX:
         raise InvalidFile(f"at {place}: found {shown(node)}; expected an authority's number")
     return node
+
+
+def _given_json(given: Given) -> dict[str, object]:
+    return {
+        "index": given.index,
+        "manifest": manifest_json(given.manifest, given.manifest_signature),
+        "ciphertexts": [[group, _text_of(data)] for group, data in sorted(given.ciphertexts.items())],
+        "item": item_json(given.item),
+    }
+
+
+def _given(node: object, place: str, request: ReadRequest) -> Given:
+    members = Members(node, place, ("index", "manifest", "ciphertexts", "item"))
+    manifest, signature = manifest_of(members.node["manifest"])
+    ciphertexts = members.several("ciphertexts", GROUPS_MAX, _ciphertext)
+    if tuple(group for group, _ in ciphertexts) != groups_of(request.groups):
+        found = [group for group, _ in ciphertexts]
+        raise InvalidFile(f"ciphertexts of groups {found}; expected {list(groups_of(request.groups))}, as asked for")
+    index = members.number("index", 1 << DEPTH_MAX)
+    return Given(index, manifest, signature, dict(ciphertexts), item_of(members.node["item"]))
+
+
+def _items(members: Members, request: ReadRequest) -> tuple[tuple[int, Item], ...]:
+    items = members.several("items", request.count, _item)
+    _validate_places(members, "items", [index for index, _ in items], request)
+    return items
+
+
+def _item(node: object, place: str) -> tuple[int, Item]:
+    if not isinstance(node, list) or len(node) != 2 or type(node[0]) is not int or not 0 <= node[0] < 1 << DEPTH_MAX:
+        raise InvalidFile(f"at {place}: found {shown(node)}; expected a record's place and its proof")
+    return node[0], item_of(node[1])
+
+
+def _validate_places(members: Members, name: str, indices: list[int], request: ReadRequest) -> None:
+    """Refuse records that were not asked for: another than the one, or in bulk before the first or twice."""
+    if request.count == 1 and indices != [request.index]:
+        raise InvalidFile(f"at /{name}: found places {indices}; expected {request.index}, the record asked for")
+    if not indices or indices != sorted(set(indices)) or indices[0] < request.index:
+        raise InvalidFile(f"at /{name}: found places {indices}; expected some from {request.index} on, each once")
 
 
 def _ciphertext(node: object, place: str) -> tuple[int, bytes]:

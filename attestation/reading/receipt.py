@@ -14,13 +14,17 @@ from cocket.attestation.batch import DEPTH_MAX
 from cocket.attestation.canonical import INTEGER_MAX
 from cocket.attestation.errors import AttestationError, InvalidFile
 from cocket.attestation.merkle import HASH_BYTES, RECEIPT, keccak256
-from cocket.attestation.reading.request import PURPOSES_MAX, ReadRequest, is_party, signer_of, signing_hash
+from cocket.attestation.reading.page import SALT_BYTES, Page, records_root
+from cocket.attestation.reading.request import PURPOSES_MAX, RECORDS_MAX, ReadRequest, is_party, signer_of, signing_hash
 from cocket.attestation.sealing.envelope import GROUPS_MAX
 from cocket.attestation.signature import ADDRESS_BYTES, SIGNATURE_BYTES, recover
 
-SALT_BYTES = 16
-_FORM = Struct(f">QQQQ{HASH_BYTES}s{SIGNATURE_BYTES}s{ADDRESS_BYTES}s{HASH_BYTES}sIIBB{SALT_BYTES}s")
+NONE = bytes(HASH_BYTES)
+_FORM = Struct(
+    f">QQQQ{HASH_BYTES}s{SIGNATURE_BYTES}s{ADDRESS_BYTES}s{HASH_BYTES}sIIIBB{SALT_BYTES}s{HASH_BYTES}s{HASH_BYTES}s"
+)
 RECEIPT_BYTES = _FORM.size
+_DECISION_AT = -(1 + SALT_BYTES + 2 * HASH_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,9 @@ class Receipt:
 
     ``number`` counts a keeper's receipts from 0 without gaps; ``keeper`` is its party number; ``block_number`` the head
     at which it asked the contract; ``request_hash`` what the reader signed (EIP-712); ``groups`` a bit mask;
-    ``decision`` the contract's reason code; ``salt`` random.
+    ``decision`` the contract's reason code; ``salt`` random. Of a bulk read, ``index`` is the first record's, ``count``
+    says how many were given, and ``records`` is the root over them (:mod:`..page`); else 1 and zeros. ``grant`` is the
+    hash of what the reader claimed as it stands on the ledger; zeros when it claimed nothing.
     """
 
     number: int
@@ -41,10 +47,18 @@ class Receipt:
     reader: bytes
     batch: bytes
     index: int
+    count: int
     groups: int
     purpose: int
     decision: int
     salt: bytes
+    records: bytes = NONE
+    grant: bytes = NONE
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether it is of a bulk read in which something was given."""
+        return self.records != NONE
 
 
 def receipt_of(
@@ -57,8 +71,13 @@ def receipt_of(
     block_number: int,
     decision: int,
     salt: bytes,
+    grant: bytes = NONE,
+    given: Page | None = None,
 ) -> Receipt:
-    """Return the receipt of a keeper's decision about a signed request; InvalidFile when nobody can have signed it."""
+    """Return the receipt of a keeper's decision about a signed request; InvalidFile when nobody can have signed it.
+
+    ``given``: the records of a bulk read, under the same salt; None of any other.
+    """
     return Receipt(
         number=number,
         keeper=keeper,
@@ -68,11 +87,14 @@ def receipt_of(
         signature=signature,
         reader=signer_of(request, signature),
         batch=request.batch,
-        index=request.index,
+        index=request.index if given is None else given.indices[0],
+        count=1 if given is None else len(given.indices),
         groups=request.groups,
         purpose=request.purpose,
         decision=decision,
         salt=salt,
+        records=NONE if given is None else records_root(given),
+        grant=grant,
     )
 
 
@@ -90,10 +112,13 @@ def encode_receipt(receipt: Receipt) -> bytes:
         receipt.reader,
         receipt.batch,
         receipt.index,
+        receipt.count,
         receipt.groups,
         receipt.purpose,
         receipt.decision,
         receipt.salt,
+        receipt.records,
+        receipt.grant,
     )
 
 
@@ -119,6 +144,8 @@ def _problem(receipt: Receipt) -> str | None:
             return f"found {name} of {found} bytes; expected {length}"
     if not is_party(receipt.keeper):
         return f"found keeper {receipt.keeper}; expected a party's number"
+    if receipt.count == 0 or (receipt.count > 1 and not receipt.is_bulk):
+        return f"found {receipt.count} records with root 0x{receipt.records.hex()}; expected 1, or the root over them"
     return None if receipt.groups else "found no groups; expected at least one"
 
 
@@ -127,6 +154,7 @@ _BELOW = {
     "time_s": INTEGER_MAX + 1,
     "block_number": INTEGER_MAX + 1,
     "index": 1 << DEPTH_MAX,
+    "count": RECORDS_MAX + 1,
     "groups": 1 << GROUPS_MAX,
     "purpose": PURPOSES_MAX,
     "decision": 1 << 8,
@@ -137,7 +165,14 @@ _LENGTHS = {
     "reader": ADDRESS_BYTES,
     "batch": HASH_BYTES,
     "salt": SALT_BYTES,
+    "records": HASH_BYTES,
+    "grant": HASH_BYTES,
 }
+
+
+def decision_in(data: bytes) -> int:
+    """Return the decision in a receipt's bytes without taking the rest apart: for who looks through all of them."""
+    return data[_DECISION_AT]
 
 
 def leaf_of(data: bytes) -> bytes:
@@ -153,17 +188,32 @@ def is_signed(receipt: Receipt) -> bool:
         return False
 
 
-def validate_receipt(receipt: Receipt, request: ReadRequest, signature: bytes, keeper: int) -> None:
-    """Refuse (InvalidFile) a receipt that is not of this request by this keeper: the reader looks at what it got."""
+def validate_receipt(
+    receipt: Receipt,
+    request: ReadRequest,
+    signature: bytes,
+    keeper: int,
+    indices: tuple[int, ...],
+    grant: bytes,
+) -> None:
+    """Refuse (InvalidFile) a receipt that is not of this request by this keeper, and of exactly the records that came.
+
+    The reader looks at what it got: ``indices`` are those records' places in the batch, in order; ``grant`` the hash of
+    what it claimed, zeros for nothing.
+    """
+    is_bulk = request.count > 1
     expected: dict[str, int | bytes] = {
         "keeper": keeper,
         "request_hash": signing_hash(request),
         "signature": signature,
         "reader": signer_of(request, signature),
         "batch": request.batch,
-        "index": request.index,
+        "index": indices[0],
+        "count": len(indices),
+        "records": records_root(Page(request.batch, receipt.salt, indices)) if is_bulk else NONE,
         "groups": request.groups,
         "purpose": request.purpose,
+        "grant": grant,
     }
     for name, value in expected.items():
         found = getattr(receipt, name)

@@ -26,12 +26,14 @@ EXPIRY_S_MAX = 300
 """How far ahead a request may expire: so long its keepers remember its nonce."""
 PURPOSES_MAX = 32
 """Purposes are numbers below this: the ledger keeps those of a right as bits of one word."""
+RECORDS_MAX = 64
+"""Records that one request can ask for in bulk: 64 masks of 16 groups are 32 kB, their paths 110 kB."""
 AUTHORITIES_MAX = 255
 PARTICIPANTS_FROM = 1 << 32
 """Party numbers: an authority has its own, participant p has this and p."""
 
 _REQUEST_TYPE = (
-    b"ReadRequest(bytes32 batch,uint32 index,uint32 groups,uint8 purpose,uint64 vault,bytes32 blockHash,"
+    b"ReadRequest(bytes32 batch,uint32 index,uint32 count,uint32 groups,uint8 purpose,uint64 vault,bytes32 blockHash,"
     b"uint64 blockNumber,uint64 expires,bytes32 nonce,uint16 suite,bytes freshKey)"
 )
 
@@ -40,9 +42,10 @@ _REQUEST_TYPE = (
 class ReadRequest:
     """What a reader asks for.
 
-    ``access`` is the Access contract's address; ``groups`` has bit *i* for the kind's group *i*; ``vault`` is the party
-    whose vault is asked; the block is the last final one that the reader saw; ``expires`` is in Unix seconds;
-    ``fresh_key`` is of this request alone, and the answers are wrapped to it.
+    ``access`` is the Access contract's address. ``count`` above 1 asks in bulk: for so many records at most, the first
+    from ``index`` on that the vault holds and the contract opens. ``groups`` has bit *i* for the kind's group *i*;
+    ``vault`` is the party whose vault is asked; the block is the last final one that the reader saw; ``expires`` is in
+    Unix seconds; ``fresh_key`` is of this request alone, and the answers are wrapped to it.
     """
 
     chain_id: int
@@ -50,6 +53,7 @@ class ReadRequest:
     access: bytes
     batch: bytes
     index: int
+    count: int
     groups: int
     purpose: int
     vault: int
@@ -66,6 +70,7 @@ def signing_hash(request: ReadRequest) -> bytes:
         keccak256(_REQUEST_TYPE)
         + request.batch
         + word(request.index)
+        + word(request.count)
         + word(request.groups)
         + word(request.purpose)
         + word(request.vault)
@@ -111,6 +116,7 @@ def request_json(request: ReadRequest, signature: bytes) -> dict[str, object]:
         "access": hexadecimal(request.access),
         "batch": hexadecimal(request.batch),
         "index": request.index,
+        "count": request.count,
         "groups": request.groups,
         "purpose": request.purpose,
         "vault": request.vault,
@@ -131,6 +137,7 @@ _NAMES = (
     "access",
     "batch",
     "index",
+    "count",
     "groups",
     "purpose",
     "vault",
@@ -150,6 +157,9 @@ def request_of(node: object) -> tuple[ReadRequest, bytes]:
     if members.node["format"] != FORMAT:
         raise members.refusal("format", FORMAT)
     groups, vault = members.number("groups", 1 << GROUPS_MAX), members.number("vault", INTEGER_MAX)
+    count = members.number("count", RECORDS_MAX + 1)
+    if not count:
+        raise members.refusal("count", f"how many records, 1 to {RECORDS_MAX}")
     if not groups:
         raise members.refusal("groups", "a bit for each group that is asked for, at least one")
     if not is_party(vault):
@@ -160,6 +170,7 @@ def request_of(node: object) -> tuple[ReadRequest, bytes]:
         access=members.octets("access", ADDRESS_BYTES),
         batch=members.octets("batch", HASH_BYTES),
         index=members.number("index", 1 << DEPTH_MAX),
+        count=count,
         groups=groups,
         purpose=members.number("purpose", PURPOSES_MAX),
         vault=vault,

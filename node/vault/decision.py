@@ -7,7 +7,7 @@ receipt on the disk, before it is told. To strangers all refusals look alike, an
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from secrets import token_bytes
@@ -15,13 +15,15 @@ from typing import Never
 
 from cocket.attestation.kinds import KINDS
 from cocket.attestation.reading.exchange import Refusal
-from cocket.attestation.reading.receipt import SALT_BYTES, Receipt, receipt_of
+from cocket.attestation.reading.page import SALT_BYTES, Page
+from cocket.attestation.reading.receipt import NONE, Receipt, receipt_of
 from cocket.attestation.reading.request import ReadRequest, groups_of, signer_of
 from cocket.contracts import access, certificates, directory
-from cocket.contracts.access import Decision, Question, Reason
+from cocket.contracts.access import Decision, Question, Reason, ShownScope
 from cocket.contracts.certificates import Batch
 from cocket.contracts.errors import ContractError, ContractRefusal
-from cocket.node.errors import Refused, Unavailable
+from cocket.node.errors import NodeError, Refused, Unavailable
+from cocket.node.vault.bulk import Bulk
 from cocket.node.vault.declined import NO_SUCH_RECORD, Declined, declined
 from cocket.node.vault.gate import Gate
 from cocket.node.vault.ledger import Head, Ledger
@@ -39,7 +41,10 @@ _STRANGERS = (Reason.UNKNOWN_READER, Reason.NO_DELEGATION)
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What Access said of a request, at which block; ``is_member``: the signer itself stands on the ledger."""
+    """What Access said of a request, at which block; ``is_member``: the signer itself stands on the ledger.
+
+    ``scope`` is what the claim shows of a grant, None when it shows none.
+    """
 
     request: ReadRequest
     signature: bytes
@@ -49,6 +54,7 @@ class Ruling:
     batch: Batch
     decision: Decision
     is_member: bool
+    scope: ShownScope | None
 
 
 class Judge:
@@ -61,6 +67,7 @@ class Judge:
         rules: Rules,
         gate: Gate,
         tombstones: Tombstones,
+        bulk: Bulk,
         now_s: Callable[[], int],
     ) -> None:
         self._ledger = ledger
@@ -68,12 +75,18 @@ class Judge:
         self._rules = rules
         self._gate = gate
         self._tombstones = tombstones
+        self._bulk = bulk
         self._now_s = now_s
         self._refusals: dict[bytes, deque[int]] = {}
         self._counting = threading.Lock()
 
-    def rule(self, request: ReadRequest, signature: bytes, claim: bytes, evidence: bytes) -> Ruling:
-        """Return what Access says of a request now; Declined when it is not one to be decided, or a stranger's."""
+    def rule(
+        self, request: ReadRequest, signature: bytes, claim: bytes, evidence: bytes, index: int | None = None
+    ) -> Ruling:
+        """Return what Access says of a request now; Declined when it is not one to be decided, or a stranger's.
+
+        ``index``: the record of a bulk read that it is asked about, None: the one that the request names.
+        """
         reader = self._gate.signer(request, lambda: signer_of(request, signature))
         head = self._gate.head(request)
         authority, standing = self._gate.parties_of(reader, head)
@@ -81,29 +94,62 @@ class Judge:
         if not is_member and not claim:
             raise Declined(HTTPStatus.FORBIDDEN, NO_SUCH_RECORD)
         self._validate_contract(request, head)
-        decision, batch = self._ask(request, reader, claim, evidence, head)
+        asked = _question(request, reader, request.index if index is None else index)
+        scope = self._shown_scope(request, claim)
+        decision, batch = self._ask(request, asked, claim, evidence, head)
         if not is_member and decision.reason in (*_STRANGERS, Reason.UNKNOWN_RECORD):
             raise Declined(HTTPStatus.FORBIDDEN, NO_SUCH_RECORD)
-        return Ruling(request, signature, reader, claim, head, batch, decision, is_member)
+        return Ruling(request, signature, reader, claim, head, batch, decision, is_member, scope)
 
     def rule_again(self, ruling: Ruling, evidence: bytes) -> Ruling:
         """Return what Access says of the same, at the same block, when it is shown an evidence."""
-        decision, _ = self._ask(ruling.request, ruling.reader, ruling.claim, evidence, ruling.head)
+        asked = _question(ruling.request, ruling.reader, ruling.request.index)
+        decision, _ = self._ask(ruling.request, asked, ruling.claim, evidence, ruling.head)
         return replace(ruling, decision=decision)
+
+    def rule_each(self, ruling: Ruling, evidence: bytes, indices: Sequence[int]) -> list[Ruling]:
+        """Return what Access says of other records of the batch, at the same block."""
+        request, reader = ruling.request, ruling.reader
+        views = [access.may_read(_question(request, reader, each), ruling.claim, evidence) for each in indices]
+        decisions = self._ledger.views(request.access, views, ruling.head.number)
+        return [replace(ruling, decision=decision) for decision in decisions]
 
     def validate_allowed(self, ruling: Ruling) -> None:
         """Refuse (Declined, with a receipt for who has some left this hour) what Access refuses."""
         if not ruling.decision.may_read:
-            self._refuse(ruling)
-        if (ruling.request.batch, ruling.request.index) in self._tombstones:
-            raise declined(HTTPStatus.GONE, "the record was erased, as its controller or its authority wanted")
+            self.refuse(ruling)
         group_count = len(KINDS[ruling.batch.kind].groups) if ruling.batch.kind in KINDS else 0
         if beyond := [group for group in groups_of(ruling.request.groups) if group >= group_count]:
             raise declined(
                 HTTPStatus.BAD_REQUEST, f"group {beyond[0]}; documents of kind {ruling.batch.kind} have {group_count}"
             )
 
-    def note(self, ruling: Ruling) -> Receipt:
+    def validate_kept(self, ruling: Ruling, index: int) -> None:
+        """Refuse (Declined) a record of the batch that was erased."""
+        if (ruling.request.batch, index) in self._tombstones:
+            raise declined(HTTPStatus.GONE, "the record was erased, as its controller or its authority wanted")
+
+    def bulk_left(self, ruling: Ruling) -> int:
+        """Return how many records the reader's grant still opens today in bulk."""
+        commitment, cap = _grant_of(ruling)
+        return self._bulk.left(commitment, cap, self._now_s())
+
+    def note_bulk(self, ruling: Ruling, indices: tuple[int, ...]) -> Receipt:
+        """Return the one receipt of all records that are given, when list, receipt and nonce are on the disk.
+
+        Declined when they are more than the reader's grant still opens today.
+        """
+        commitment, cap = _grant_of(ruling)
+        page = Page(ruling.request.batch, token_bytes(SALT_BYTES), indices)
+        self._bulk.take(commitment, len(indices), cap, self._now_s())
+        try:
+            self._bulk.keep(page)
+            return self.note(ruling, page)
+        except NodeError:
+            self._bulk.give_back(commitment, len(indices))
+            raise
+
+    def note(self, ruling: Ruling, given: Page | None = None) -> Receipt:
         """Return the receipt of a decision, when it and the request's nonce are on the disk."""
         request = ruling.request
         receipt = receipt_of(
@@ -114,7 +160,9 @@ class Judge:
             time_s=self._now_s(),
             block_number=ruling.head.number,
             decision=int(ruling.decision.reason),
-            salt=token_bytes(SALT_BYTES),
+            salt=token_bytes(SALT_BYTES) if given is None else given.salt,
+            grant=_grant_of(ruling)[0],
+            given=given,
         )
         try:
             return self._register.append(receipt, request.nonce, request.expires)
@@ -138,13 +186,17 @@ class Judge:
                 HTTPStatus.BAD_REQUEST, f"contract 0x{request.access.hex()} is not Access; 0x{named.hex()} is"
             )
 
-    def _ask(
-        self, request: ReadRequest, reader: bytes, claim: bytes, evidence: bytes, head: Head
-    ) -> tuple[Decision, Batch]:
-        groups = frozenset(groups_of(request.groups))
-        question = Question(reader, request.batch, request.index, groups, request.purpose)
+    def _shown_scope(self, request: ReadRequest, claim: bytes) -> ShownScope | None:
         try:
-            view = access.may_read(question, claim, evidence)
+            return access.shown_scope(claim, request.chain_id, request.access) if claim else None
+        except ContractError as error:
+            raise declined(HTTPStatus.BAD_REQUEST, str(error)) from None
+
+    def _ask(
+        self, request: ReadRequest, asked: Question, claim: bytes, evidence: bytes, head: Head
+    ) -> tuple[Decision, Batch]:
+        try:
+            view = access.may_read(asked, claim, evidence)
         except ContractError as error:
             raise declined(HTTPStatus.BAD_REQUEST, str(error)) from None
         batch = certificates.batch(request.batch)
@@ -153,7 +205,8 @@ class Judge:
         except ContractRefusal as error:
             raise declined(HTTPStatus.BAD_REQUEST, f"the contract cannot judge this claim: {error}") from None
 
-    def _refuse(self, ruling: Ruling) -> Never:
+    def refuse(self, ruling: Ruling) -> Never:
+        """Refuse what Access refuses: Declined, with a receipt for who has some left this hour."""
         with self._counting:
             is_within_quota = self._may_be_receipted(ruling.reader)
         if not is_within_quota:
@@ -177,3 +230,12 @@ class Judge:
             return False
         times.append(now_s)
         return True
+
+
+def _question(request: ReadRequest, reader: bytes, index: int) -> Question:
+    return Question(reader, request.batch, index, frozenset(groups_of(request.groups)), request.purpose)
+
+
+def _grant_of(ruling: Ruling) -> tuple[bytes, int]:
+    """Return the hash and the daily cap of what the reader claims; zeros when it claims nothing."""
+    return (NONE, 0) if ruling.scope is None else (ruling.scope.commitment, ruling.scope.daily_cap)

@@ -18,7 +18,8 @@ from cocket.attestation.reading.erasure import (
     signing_hash,
 )
 from cocket.attestation.reading.exchange import Erased, decode_erase_call, encode_erased
-from cocket.attestation.reading.receipt import SALT_BYTES, Receipt
+from cocket.attestation.reading.page import SALT_BYTES
+from cocket.attestation.reading.receipt import Receipt
 from cocket.attestation.sealing.custody_file import decode_custody
 from cocket.contracts import access, certificates
 from cocket.contracts.certificates import Batch
@@ -119,6 +120,7 @@ class Eraser:
             reader=signer,
             batch=request.batch,
             index=request.index,
+            count=1,
             groups=ALL_GROUPS,
             purpose=0,
             decision=ERASED,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from cocket.attestation.errors import FalseShare, InvalidFile
 from cocket.attestation.prove import OpenGroup
-from cocket.attestation.reading.exchange import Release
+from cocket.attestation.reading.exchange import Given, Release
 from cocket.attestation.reading.receipt import Receipt
 from cocket.attestation.sealing.custody import Seat
 from cocket.attestation.sealing.record import group_key, open_group
@@ -19,25 +19,25 @@ from cocket.node.vault.connection import ReadRefused
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """What one custodian answered: its masks by group, and its receipt."""
+    """What one custodian answered: its masks by record and group, and its receipt."""
 
     authority: int
-    masks: dict[int, bytes]
+    masks: tuple[dict[int, bytes], ...]
     receipt: Receipt
 
 
 @dataclass(slots=True)
 class Gathered:
-    """What came of it: the groups, whose masks opened them, and whose were false."""
+    """What came of it: the groups of each record, whose masks opened them, and whose were false."""
 
-    opened: dict[int, OpenGroup] = field(default_factory=dict)
+    opened: list[dict[int, OpenGroup]] = field(default_factory=list)
     answers: dict[int, Masks] = field(default_factory=dict)
     liars: list[int] = field(default_factory=list)
     failures: list[NodeError] = field(default_factory=list)
 
 
 def gather(release: Release, ask: Callable[[Seat], Masks]) -> Gathered:
-    """Return the groups of a release, opened with the masks that ``ask`` gets from the holder of a seat.
+    """Return the groups of a release's records, opened with the masks that ``ask`` gets from the holder of a seat.
 
     :raises ReadRefused: too many say no to reach the threshold; says the first one's reason.
     :raises Unavailable: too many do not answer; says who.
@@ -76,12 +76,16 @@ def _outcome(ask: Callable[[Seat], Masks], seat: Seat) -> Masks | NodeError:
         return error
 
 
-def _opened(release: Release, answers: dict[int, Masks]) -> dict[int, OpenGroup]:
+def _opened(release: Release, answers: dict[int, Masks]) -> list[dict[int, OpenGroup]]:
+    return [_groups(release, at, record, answers) for at, record in enumerate(release.records)]
+
+
+def _groups(release: Release, at: int, record: Given, answers: dict[int, Masks]) -> dict[int, OpenGroup]:
     opened = {}
-    for group, ciphertext in release.ciphertexts.items():
-        masks = {number: answer.masks[group] for number, answer in answers.items()}
-        key = group_key(release.manifest, release.custody.threshold, group, masks)
-        opened[group] = open_group(release.manifest, group, ciphertext, key)
+    for group, ciphertext in record.ciphertexts.items():
+        masks = {number: answer.masks[at][group] for number, answer in answers.items()}
+        key = group_key(record.manifest, release.custody.threshold, group, masks)
+        opened[group] = open_group(record.manifest, group, ciphertext, key)
     return opened
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from heapq import nsmallest
 from typing import NamedTuple
 
 from cocket.attestation.batch import DEPTH_MAX
@@ -99,6 +100,12 @@ class Holdings:
         name = _record_name(batch, index)
         data = self._shelf.get(name)
         return () if data is None else decode_entry(data, name, batch, index)
+
+    def indices(self, batch: bytes, first: int, count: int) -> list[int]:
+        """Return the first so many places, from one on, at which records of a batch are held; in order."""
+        listed = self._shelf.sizes(f"records/{batch.hex()}-")
+        places = (int(name.rpartition("-")[2]) for name, _ in listed)
+        return nsmallest(count, [place for place in places if place >= first])
 
     def find(self, batch: bytes, index: int) -> HeldRecord | None:
         """Return a record as sealed last, None when it is not held. Damaged when a part of it is: it names the part."""

@@ -100,6 +100,13 @@ class Ledger:
         one, other = self._ask(calls)
         return self._decoded(first[1], one), self._decoded(second[1], other)
 
+    def views(self, address: bytes, asked: Sequence[View[T]], number: int) -> list[T]:
+        """Return what several views of one contract say at one block, asked together."""
+        if not asked:
+            return []
+        found = self._ask([_call(address, view.data, number) for view in asked])
+        return [self._decoded(view, each) for view, each in zip(asked, found, strict=True)]
+
     def nonces(self, account: bytes) -> tuple[int, int]:
         """Return the next nonce of an account: by its final transactions, and with those that wait counted."""
         method = "eth_getTransactionCount"

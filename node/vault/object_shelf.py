@@ -81,11 +81,11 @@ class ObjectShelf:
         except (MinioException, HTTPError, ValueError) as error:
             raise self._trouble(error) from error
 
-    def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield all names and sizes, in order of name."""
-        for kind in KINDS:
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield names and sizes, in order of name."""
+        for under in [prefix] if prefix else [f"{kind}/" for kind in KINDS]:
             try:
-                for found in self._client.list_objects(self._bucket, prefix=f"{self._prefix}{kind}/", recursive=True):
+                for found in self._client.list_objects(self._bucket, prefix=self._prefix + under, recursive=True):
                     name = (found.object_name or "").removeprefix(self._prefix)
                     if is_name(name):
                         yield name, found.size or 0

@@ -16,6 +16,7 @@ from cocket.attestation.merkle import HASH_BYTES
 from cocket.attestation.prove import Anchor, OpenGroup, Presentation
 from cocket.attestation.reading.answer import unwrap_masks
 from cocket.attestation.reading.exchange import (
+    Given,
     Release,
     ReleaseCall,
     ShareCall,
@@ -25,9 +26,9 @@ from cocket.attestation.reading.exchange import (
     encode_share_call,
 )
 from cocket.attestation.reading.item import validate_item
-from cocket.attestation.reading.receipt import Receipt, validate_receipt
+from cocket.attestation.reading.receipt import NONE, Receipt, validate_receipt
 from cocket.attestation.reading.request import ReadRequest, signing_hash
-from cocket.attestation.sealing.custody import Seat
+from cocket.attestation.sealing.custody import Custody, Seat
 from cocket.attestation.sealing.hpke import PRIVATE_KEY_BYTES, PrivateKey, Suite
 from cocket.attestation.sealing.manifest import Manifest
 from cocket.attestation.sealing.manifest import signing_hash as manifest_hash
@@ -52,7 +53,8 @@ Call = Callable[[Service, str, bytes, str], bytes]
 class Wanted:
     """What is to be read: groups (numbers) of a record, for a purpose, on what claim; ``vault`` None: its controller's.
 
-    ``contract`` is the Access contract that decides.
+    ``contract`` is the Access contract that decides. ``count`` above 1 reads in bulk: so many records at most,
+    the first from ``index`` on that the vault holds and the contract opens.
     """
 
     batch: bytes
@@ -62,21 +64,35 @@ class Wanted:
     claim: bytes = b""
     vault: int | None = None
     contract: bytes = access.ADDRESS
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What was read at which block, and who answered.
 
-    ``receipts`` are the vault's and the custodians', each with its party; ``liars`` the authorities whose masks were
-    false.
+    ``indices`` are the records' places in the batch; ``receipts`` the vault's and the custodians', each with its party;
+    ``liars`` the authorities whose masks were false; ``following`` is from where a bulk read goes on, None when
+    there is no more.
     """
 
-    presentation: Presentation
-    manifest: Manifest
+    indices: tuple[int, ...]
+    presentations: tuple[Presentation, ...]
+    manifests: tuple[Manifest, ...]
     block_number: int
     receipts: tuple[tuple[int, Receipt], ...]
     liars: tuple[int, ...]
+    following: int | None
+
+    @property
+    def presentation(self) -> Presentation:
+        """The record that was asked for; of a bulk read the first."""
+        return self.presentations[0]
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of that record."""
+        return self.manifests[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,7 @@ class _Signed:
     request: ReadRequest
     signature: bytes
     claim: bytes
+    grant: bytes
     key: PrivateKey
 
 
@@ -117,12 +134,15 @@ class Reader:
         release = self._release(signed, batch, head)
         gathered = gather(release, lambda seat: self._masks(signed, release, seat, head))
         shares = [(each.authority, each.receipt) for each in gathered.answers.values()]
+        records = zip(release.records, gathered.opened, strict=True)
         return Reading(
-            _presentation(release, request, batch.participant, gathered.opened),
-            release.manifest,
+            release.indices,
+            tuple([_presentation(given, request, batch.participant, opened) for given, opened in records]),
+            tuple([given.manifest for given in release.records]),
             head.number,
             ((request.vault, release.receipt), *shares),
             tuple(gathered.liars),
+            release.following,
         )
 
     def _signed(self, wanted: Wanted, batch: Batch, head: Head) -> _Signed:
@@ -134,6 +154,7 @@ class Reader:
             access=wanted.contract,
             batch=wanted.batch,
             index=wanted.index,
+            count=wanted.count,
             groups=sum(1 << group for group in wanted.groups | {NEVER_HIDDEN}),
             purpose=wanted.purpose,
             vault=participant_party(batch.participant) if wanted.vault is None else wanted.vault,
@@ -143,7 +164,9 @@ class Reader:
             nonce=token_bytes(HASH_BYTES),
             fresh_key=key.public,
         )
-        return _Signed(request, self._sign(signing_hash(request)), wanted.claim, key)
+        scope = access.shown_scope(wanted.claim, chain_id, wanted.contract) if wanted.claim else None
+        grant = NONE if scope is None else scope.commitment
+        return _Signed(request, self._sign(signing_hash(request)), wanted.claim, grant, key)
 
     def _service(self, party: int, kind: ServiceKind, head: Head) -> Service:
         service = self._ledger.view(access.ADDRESS, access.service_of(party, kind), head.number)
@@ -159,15 +182,16 @@ class Reader:
         answer = self._call(service, RELEASE_PATH, body, who)
         try:
             release = decode_release(answer, request)
-            validate_receipt(release.receipt, request, signed.signature, service.keeper)
-            _validate_record(release, request, batch.participant)
-            self._validate_signer(release, batch.participant, head)
+            validate_receipt(release.receipt, request, signed.signature, service.keeper, release.indices, signed.grant)
+            for given in release.records:
+                _validate_record(given, release.custody, request, batch.participant)
+                self._validate_signer(given, batch.participant, head)
         except AttestationError as error:
             raise Refused(f"{who} gave something false: {error}") from None
         return release
 
-    def _validate_signer(self, release: Release, participant: int, head: Head) -> None:
-        signer = recover(manifest_hash(release.manifest), release.manifest_signature)
+    def _validate_signer(self, given: Given, participant: int, head: Head) -> None:
+        signer = recover(manifest_hash(given.manifest), given.manifest_signature)
         span = self._ledger.view(participants.ADDRESS, participants.key_span(participant, signer), head.number)
         if not span.valid_from:
             raise InvalidFile(f"a manifest signed by 0x{signer.hex()}, which is no key of participant {participant}")
@@ -176,20 +200,21 @@ class Reader:
         request, authority = signed.request, seat.authority
         who = f"the custodian of authority {authority}"
         service = self._service(authority, ServiceKind.CUSTODIAN, head)
-        shown = ShareCall(request, signed.signature, signed.claim, release.evidence, release.item, release.custody)
+        shown = ShareCall(request, signed.signature, signed.claim, release.evidence, release.items, release.custody)
         answer = self._call(service, SHARE_PATH, encode_share_call(shown), who)
         try:
             share = decode_share(answer)
-            validate_receipt(share.receipt, request, signed.signature, service.keeper)
-            return Masks(authority, unwrap_masks(request, authority, signed.key, share.wrapped), share.receipt)
+            validate_receipt(share.receipt, request, signed.signature, service.keeper, release.indices, signed.grant)
+            masks = unwrap_masks(request, authority, signed.key, share.wrapped, len(release.records))
+            return Masks(authority, masks, share.receipt)
         except AttestationError as error:
             raise Refused(f"{who} gave something false: {error}") from None
 
 
-def _validate_record(release: Release, request: ReadRequest, participant: int) -> None:
-    """Refuse (InvalidFile) a release whose parts are not all of the record that was asked for."""
-    manifest, item, custody = release.manifest, release.item, release.custody
-    validate_item(item, participant, request.batch, request.index)
+def _validate_record(given: Given, custody: Custody, request: ReadRequest, participant: int) -> None:
+    """Refuse (InvalidFile) what is given when its parts are not all of the record at that place."""
+    manifest, item = given.manifest, given.item
+    validate_item(item, participant, request.batch, given.index)
     validate_manifest(manifest, custody)
     binding = manifest.binding
     if (manifest.chain_id, binding.genesis_hash) != (request.chain_id, request.genesis_hash):
@@ -200,20 +225,18 @@ def _validate_record(release: Release, request: ReadRequest, participant: int) -
         raise InvalidFile("a custody of another batch")
 
 
-def _presentation(
-    release: Release, request: ReadRequest, participant: int, opened: dict[int, OpenGroup]
-) -> Presentation:
-    item = release.item
+def _presentation(given: Given, request: ReadRequest, participant: int, opened: dict[int, OpenGroup]) -> Presentation:
+    item = given.item
     anchor = Anchor(
         request.chain_id,
         request.genesis_hash,
         certificates.ADDRESS,
         participant,
         request.batch,
-        request.index,
+        given.index,
         item.path,
     )
-    return presentation_of(release.manifest, _dialect(opened[NEVER_HIDDEN]), item.destination, anchor, opened)
+    return presentation_of(given.manifest, _dialect(opened[NEVER_HIDDEN]), item.destination, anchor, opened)
 
 
 def _dialect(group: OpenGroup) -> str:

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from cocket.attestation.errors import InvalidFile
-from cocket.attestation.reading.exchange import Release, decode_release_call, encode_release
+from cocket.attestation.reading.exchange import ANSWER_BYTES_MAX, Given, Release, decode_release_call, encode_release
 from cocket.attestation.reading.item import validate_item
 from cocket.attestation.reading.request import ReadRequest, groups_of
 from cocket.attestation.sealing.hpke import PrivateKey
-from cocket.contracts.access import Evidence, Reason, Residency, Right, encode_evidence, shows_scope
+from cocket.contracts.access import Evidence, Reason, Residency, Right, encode_evidence
 from cocket.node.errors import Damaged
 from cocket.node.vault.decision import Judge, Ruling
 from cocket.node.vault.declined import declined
 from cocket.node.vault.deposit import Deposit, open_deposit
 from cocket.node.vault.holdings import Holdings
+
+PAGE_BYTES = ANSWER_BYTES_MAX // 4
+"""Ciphertexts after which a page ends: with one record more, and in base64, it is still an answer."""
 
 Residencies = Callable[[bytes], Residency | None]
 """Gives the countries that a batch is bound to, as its controller opened them to its vault."""
@@ -41,39 +44,62 @@ class Vault:
         if request.vault != self._party:
             raise declined(HTTPStatus.BAD_REQUEST, f"the request is for the vault of {request.vault}, not this one")
         ruling = self._judge.rule(request, call.signature, call.claim, b"")
-        deposit = self._deposit(request)
+        if request.count > 1:
+            return encode_release(self._bulk(ruling))
+        deposit = self._deposit(request, request.index)
         ruling, evidence = self._shown(ruling, deposit)
         self._judge.validate_allowed(ruling)
+        self._judge.validate_kept(ruling, request.index)
         if deposit is None:
             raise declined(HTTPStatus.NOT_FOUND, "this vault does not hold the record: ask its controller for another")
-        self._validate(deposit, ruling)
-        return encode_release(
-            Release(
-                receipt=self._judge.note(ruling),
-                manifest=deposit.manifest,
-                manifest_signature=deposit.signature,
-                custody=deposit.custody,
-                ciphertexts={group: deposit.ciphertexts[group] for group in groups_of(request.groups)},
-                item=deposit.item,
-                evidence=evidence,
-            )
-        )
+        self._validate(deposit, ruling, request.index)
+        given = _given(deposit, request, request.index)
+        return encode_release(Release(self._judge.note(ruling), deposit.custody, (given,), evidence))
 
-    def _deposit(self, request: ReadRequest) -> Deposit | None:
-        held = self._holdings.find(request.batch, request.index)
+    def _bulk(self, ruling: Ruling) -> Release:
+        """Return the next records of a batch that the contract opens, of one custody, and from where to go on."""
+        request = ruling.request
+        ruling, evidence = self._shown(ruling, None)
+        limit = min(request.count, max(self._judge.bulk_left(ruling), 1))
+        places = self._holdings.indices(request.batch, request.index, limit + 1)
+        rulings = self._judge.rule_each(ruling, evidence, places[:limit])
+        opened = [place for place, each in zip(places, rulings, strict=False) if each.decision.may_read]
+        self._judge.validate_allowed(next((each for each in rulings if each.decision.may_read), (*rulings, ruling)[0]))
+        if not opened:
+            raise declined(HTTPStatus.NOT_FOUND, f"no more records of this batch from {request.index} on are held here")
+        given: list[Given] = []
+        custody, size, following = None, 0, places[limit] if len(places) > limit else None
+        for place in opened:
+            deposit = self._deposit(request, place)
+            if deposit is None:
+                continue  # erased since it was listed
+            if given and (deposit.custody != custody or size > PAGE_BYTES):
+                following = place
+                break
+            self._validate(deposit, ruling, place)
+            custody = deposit.custody
+            given.append(_given(deposit, request, place))
+            size += sum(map(len, given[-1].ciphertexts.values()))
+        if custody is None:
+            raise declined(HTTPStatus.GONE, "the records were erased while they were looked for: ask again")
+        receipt = self._judge.note_bulk(ruling, tuple([each.index for each in given]))
+        return Release(receipt, custody, tuple(given), evidence, following)
+
+    def _deposit(self, request: ReadRequest, index: int) -> Deposit | None:
+        held = self._holdings.find(request.batch, index)
         if held is None:
             return None
         try:
             return open_deposit(held.manifest, held.custody, held.envelope, self._key)
         except InvalidFile as error:
-            raise Damaged(f"record 0x{request.batch.hex()} {request.index}: {error}") from None
+            raise Damaged(f"record 0x{request.batch.hex()} {index}: {error}") from None
 
     def _shown(self, ruling: Ruling, deposit: Deposit | None) -> tuple[Ruling, bytes]:
         """Return the ruling once the vault has shown what it needs, and that evidence: no more than it needs."""
         evidence = Evidence(residency=self._residencies(ruling.request.batch))
         if evidence.residency is not None and ruling.decision.reason is Reason.OUTSIDE_RESIDENCY:
             ruling = self._judge.rule_again(ruling, encode_evidence(evidence))
-        is_without_grant = ruling.decision.reason is Reason.NO_GRANT and not _claims(ruling)
+        is_without_grant = ruling.decision.reason is Reason.NO_GRANT and ruling.scope is None
         if is_without_grant and deposit is not None:
             country = deposit.opening.country
             root, path = deposit.manifest.binding.document_root, deposit.opening.anchor.path
@@ -81,7 +107,7 @@ class Vault:
             ruling = self._judge.rule_again(ruling, encode_evidence(evidence))
         return ruling, b"" if evidence == Evidence() else encode_evidence(evidence)
 
-    def _validate(self, deposit: Deposit, ruling: Ruling) -> None:
+    def _validate(self, deposit: Deposit, ruling: Ruling, index: int) -> None:
         """Refuse a record that another contract decides about; Damaged when it is not at its place in the batch."""
         request = ruling.request
         contract = self._judge.contract_for(deposit.custody.access)
@@ -91,10 +117,11 @@ class Vault:
                 f"contract 0x{contract.hex()} decides about this record, the request names 0x{request.access.hex()}",
             )
         try:
-            validate_item(deposit.item, ruling.batch.participant, request.batch, request.index)
+            validate_item(deposit.item, ruling.batch.participant, request.batch, index)
         except InvalidFile as error:
-            raise Damaged(f"record 0x{request.batch.hex()} {request.index}: {error}") from None
+            raise Damaged(f"record 0x{request.batch.hex()} {index}: {error}") from None
 
 
-def _claims(ruling: Ruling) -> bool:
-    return bool(ruling.claim) and shows_scope(ruling.claim)
+def _given(deposit: Deposit, request: ReadRequest, index: int) -> Given:
+    ciphertexts = {group: deposit.ciphertexts[group] for group in groups_of(request.groups)}
+    return Given(index, deposit.manifest, deposit.signature, ciphertexts, deposit.item)

@@ -23,6 +23,7 @@ from cocket.node.keystore import key_address, load_key
 from cocket.node.log import Log, open_log
 from cocket.node.store.home import DataFolder
 from cocket.node.vault.anchoring import Anchoring
+from cocket.node.vault.bulk import load_bulk
 from cocket.node.vault.connection import ERASE_PATH, RELEASE_PATH, SHARE_PATH
 from cocket.node.vault.decision import Judge
 from cocket.node.vault.eraser import Eraser
@@ -124,7 +125,8 @@ class KeeperService:
         )
         gate = Gate(self._ledger, register, rules, _now_s)
         tombstones = load_tombstones(self._home.receipts, self._genesis_hash, keeper)
-        judge = Judge(self._ledger, register, rules, gate, tombstones, _now_s)
+        bulk = load_bulk(self._home.receipts, self._genesis_hash, keeper)
+        judge = Judge(self._ledger, register, rules, gate, tombstones, bulk, _now_s)
         holdings: Holdings | None = None
         if settings.kind == VAULT:
             holdings = Holdings(open_shelf(self._home, settings, is_reader=True), settings.quota_bytes)

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.reading.answer import wrap_masks
 from cocket.attestation.reading.exchange import Share, ShareCall, decode_share_call, encode_share
-from cocket.attestation.reading.item import binding_of, validate_item
+from cocket.attestation.reading.item import Item, binding_of, validate_item
 from cocket.attestation.reading.request import groups_of
 from cocket.attestation.sealing.custody import Seat, mask, open_seat
 from cocket.attestation.sealing.hpke import PrivateKey
-from cocket.node.vault.decision import Judge
+from cocket.node.vault.decision import Judge, Ruling
 from cocket.node.vault.declined import declined
 
 
@@ -30,18 +30,26 @@ class Custodian:
     def share(self, body: bytes) -> bytes:
         """Return the answer to a share call, its receipt on the disk; Declined with what is told instead."""
         call = decode_share_call(body)
-        request = call.request
-        ruling = self._judge.rule(request, call.signature, call.claim, call.evidence)
-        self._judge.validate_allowed(ruling)
+        request, indices = call.request, tuple([index for index, _ in call.items])
+        ruling = self._judge.rule(request, call.signature, call.claim, call.evidence, indices[0])
+        for each in (ruling, *self._judge.rule_each(ruling, call.evidence, indices[1:])):
+            self._judge.validate_allowed(each)
         seed = self._seed(call)
+        masks = [self._masks(ruling, seed, index, item) for index, item in call.items]
+        wrapped = wrap_masks(request, self._authority, masks)
+        receipt = self._judge.note_bulk(ruling, indices) if request.count > 1 else self._judge.note(ruling)
+        return encode_share(Share(receipt, wrapped))
+
+    def _masks(self, ruling: Ruling, seed: bytes, index: int, item: Item) -> dict[int, bytes]:
+        """Return the masks of one record that is at its place in the batch."""
+        request = ruling.request
+        self._judge.validate_kept(ruling, index)
         try:
-            validate_item(call.item, ruling.batch.participant, request.batch, request.index)
+            validate_item(item, ruling.batch.participant, request.batch, index)
         except InvalidFile as error:
             raise declined(HTTPStatus.BAD_REQUEST, str(error)) from None
-        binding = binding_of(call.item, self._genesis_hash)
-        masks = {group: mask(seed, binding, group) for group in groups_of(request.groups)}
-        wrapped = wrap_masks(request, self._authority, masks)
-        return encode_share(Share(self._judge.note(ruling), wrapped))
+        binding = binding_of(item, self._genesis_hash)
+        return {group: mask(seed, binding, group) for group in groups_of(request.groups)}
 
     def _seed(self, call: ShareCall) -> bytes:
         """Return this custodian's seed in the custody that is shown."""

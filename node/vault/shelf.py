@@ -35,8 +35,8 @@ class Shelf(Protocol):
         """Take an object away, if it is there."""
         ...
 
-    def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield the names of all objects, each with its size in bytes."""
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield the names of all objects that begin so, each with its size in bytes."""
         ...
 
 
@@ -61,9 +61,9 @@ class MemoryShelf:
         _parts(name)
         self.objects.pop(name, None)
 
-    def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield all names and sizes."""
-        yield from [(name, len(data)) for name, data in sorted(self.objects.items())]
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield names and sizes."""
+        yield from [(name, len(data)) for name, data in sorted(self.objects.items()) if name.startswith(prefix)]
 
 
 class FolderShelf:
@@ -129,17 +129,20 @@ class FolderShelf:
         except OSError as error:
             raise NodeFault(f"shelf {path}: {error}: see to the disk") from error
 
-    def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield all names and sizes, folder by folder."""
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield names and sizes, folder by folder."""
         for kind in KINDS:
             for number in range(256):
                 shard = f"{number:02x}"
+                folder = f"{kind}/{shard}"
+                if not folder.startswith(prefix[: len(folder)]):
+                    continue
                 try:
                     found = self._disk.sizes(self._folder / kind / shard)
                 except OSError as error:
                     raise NodeFault(f"shelf {self._folder / kind / shard}: {error}: see to the disk") from error
                 names = [(f"{kind}/{shard}{rest}", size) for rest, size in sorted(found.items())]
-                yield from [(name, size) for name, size in names if _NAME.fullmatch(name)]
+                yield from [(name, size) for name, size in names if name.startswith(prefix) and _NAME.fullmatch(name)]
 
     def _path(self, name: str) -> Path:
         kind, shard, rest = _parts(name)

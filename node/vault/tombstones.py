@@ -9,15 +9,13 @@ import threading
 from pathlib import Path
 
 from cocket.attestation.reading.erasure import ERASED
-from cocket.attestation.reading.receipt import decode_receipt
+from cocket.attestation.reading.receipt import decision_in, decode_receipt
 from cocket.node.errors import NodeFault
 from cocket.node.store.disk import Disk, RealDisk
 from cocket.node.vault.period_file import parse_period_file
 
 Place = tuple[bytes, int]
 _NAME = re.compile(r"([0-9]{12})\.receipts", re.ASCII)
-_DECISION_AT = -17
-"""A receipt ends with the decision and a salt of 16 bytes."""
 
 
 class Tombstones:
@@ -52,7 +50,7 @@ def load_tombstones(folder: Path, genesis_hash: bytes, keeper: int, disk: Disk |
             data = disk.read(path) or b""
             file = parse_period_file(data, path, genesis_hash, keeper, int(name[:12]))
             for noted in file.noted:
-                if noted.receipt[_DECISION_AT] == ERASED:
+                if decision_in(noted.receipt) == ERASED:
                     receipt = decode_receipt(noted.receipt)
                     places.add((receipt.batch, receipt.index))
     except OSError as error:

@@ -189,7 +189,7 @@ def _calls(reader: Reader, wanted: Wanted, ledger: Ledger, count: int) -> list[b
         signature = reader._sign(signing_hash(request))
         calls.append(
             encode_share_call(
-                ShareCall(request, signature, wanted.claim, release.evidence, release.item, release.custody)
+                ShareCall(request, signature, wanted.claim, release.evidence, release.items, release.custody)
             )
         )
     return calls

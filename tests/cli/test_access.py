@@ -251,7 +251,7 @@ def test_an_officer_reads_in_its_authoritys_place(office: Office, certificate: P
     assert reason(office, officer, certificate) == "unknown_reader"
     assert reason(office, officer, certificate, "--delegation", out) == "by_right"
     assert reason(office, "NL", certificate, "--delegation", out) == "no_delegation"
-    wider = ("--group", "certificate", "--purpose", "import-clearance")
+    wider = ("--group", "parties", "--purpose", "import-clearance")
     assert reason(office, officer, certificate, "--delegation", out, *wider) == "other_groups"
     granted = tmp_path / "grant.json"
     grant(office, granted, "--reader", "SG", "--record", certificate)
@@ -292,7 +292,7 @@ def test_what_stands_is_listed_from_its_files(office: Office, certificate: Path,
         "officer": ("delegation", "in force"),
     }
     assert found["standing"]["reader"] == "the authority of BR"
-    assert found["standing"]["groups"] == ["goods", "origin"]
+    assert found["standing"]["groups"] == ["certificate", "goods", "origin"], "the one that is never hidden too"
     assert found["withdrawn"]["withdrawn_at"]
     said = cocket("access", "list", tmp_path, "--node", office.url).out
     assert "certificate-of-origin anchored at any time" in said

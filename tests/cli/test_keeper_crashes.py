@@ -84,7 +84,7 @@ class Custodian:
         right = Right(self.binding.document_root, country.country, country.salt, anchor.path)
         evidence = encode_evidence(Evidence(right))
         return encode_share_call(
-            ShareCall(request, self.sign(signing_hash(request)), b"", evidence, item, self.custody)
+            ShareCall(request, self.sign(signing_hash(request)), b"", evidence, ((anchor.index, item),), self.custody)
         )
 
     def run(self, environment: dict[str, str], asks: int) -> tuple[list[Receipt], int | None]:

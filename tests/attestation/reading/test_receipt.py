@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cocket.attestation.errors import AttestationError, InvalidFile
 from cocket.attestation.merkle import keccak256
+from cocket.attestation.reading.page import Page, records_root
 from cocket.attestation.reading.receipt import (
     RECEIPT_BYTES,
     Receipt,
@@ -38,10 +39,13 @@ RECEIPTS = st.builds(
     reader=st.binary(min_size=20, max_size=20),
     batch=HASHES,
     index=st.integers(0, (1 << 20) - 1),
+    count=st.just(1),
     groups=st.integers(1, (1 << 16) - 1),
     purpose=st.integers(0, 31),
     decision=st.integers(0, 255),
     salt=st.binary(min_size=16, max_size=16),
+    records=HASHES,
+    grant=HASHES,
 )
 
 
@@ -56,13 +60,16 @@ def test_the_bytes_are_those_of_the_formats_page():
         + READER
         + b"b" * 32
         + (5).to_bytes(4)
+        + (1).to_bytes(4)
         + (0b100101).to_bytes(4)
         + bytes((3, 2))
         + b"s" * 16
+        + bytes(32)
+        + bytes(32)
     )
     data = encode_receipt(RECEIPT)
     assert data == expected
-    assert len(data) == RECEIPT_BYTES == 207
+    assert len(data) == RECEIPT_BYTES == 275
     assert leaf_of(data) == keccak256(b"cocket\x01\x30" + expected)
 
 
@@ -72,7 +79,7 @@ def test_a_receipt_reads_back(receipt):
     assert decode_receipt(encode_receipt(receipt)) == receipt
 
 
-@given(st.binary(min_size=RECEIPT_BYTES, max_size=RECEIPT_BYTES) | st.binary(max_size=300))
+@given(st.binary(min_size=RECEIPT_BYTES, max_size=RECEIPT_BYTES) | st.binary(max_size=400))
 @settings(max_examples=100)
 def test_any_other_bytes_are_refused_and_what_is_taken_has_one_form(data):
     try:
@@ -98,6 +105,9 @@ def test_any_other_bytes_are_refused_and_what_is_taken_has_one_form(data):
         ("decision", 256, "found decision"),
         ("salt", b"s" * 15, "found salt of 15 bytes"),
         ("reader", b"r" * 21, "found reader of 21 bytes"),
+        ("count", 65, "found count 65"),
+        ("count", 2, "found 2 records with root 0x00"),
+        ("grant", b"", "found grant of 0 bytes"),
     ],
 )
 def test_what_no_receipt_can_hold_is_not_written(name, value, why):
@@ -113,9 +123,12 @@ def test_what_no_receipt_can_hold_is_not_written(name, value, why):
         (16, b"\xff", "found time_s"),
         (24, b"\xff", "found block_number"),
         (181, b"\xff", "found index"),
-        (185, bytes(4), "found no groups"),
-        (185, b"\xff", "found groups"),
-        (189, b"\x20", "found purpose 32"),
+        (185, bytes(4), "found 0 records"),
+        (185, b"\xff", "found count"),
+        (188, b"\x02", "found 2 records with root 0x00"),
+        (189, bytes(4), "found no groups"),
+        (189, b"\xff", "found groups"),
+        (193, b"\x20", "found purpose 32"),
     ],
 )
 def test_what_no_receipt_can_hold_is_not_read(at, value, why):
@@ -126,7 +139,7 @@ def test_what_no_receipt_can_hold_is_not_read(at, value, why):
 
 @pytest.mark.parametrize("length", [0, RECEIPT_BYTES - 1, RECEIPT_BYTES + 1])
 def test_another_length_is_refused(length):
-    with pytest.raises(InvalidFile, match=f"a receipt of {length} bytes; expected 207"):
+    with pytest.raises(InvalidFile, match=f"a receipt of {length} bytes; expected 275"):
         decode_receipt(bytes(length))
 
 
@@ -138,7 +151,7 @@ def test_a_receipt_shows_who_signed():
 
 
 def test_a_reader_takes_the_receipt_of_its_request():
-    validate_receipt(RECEIPT, REQUEST, SIGNATURE, KEEPER)
+    validate_receipt(RECEIPT, REQUEST, SIGNATURE, KEEPER, (5,), bytes(32))
 
 
 @pytest.mark.parametrize(
@@ -152,11 +165,14 @@ def test_a_reader_takes_the_receipt_of_its_request():
         ("index", 6),
         ("groups", 1),
         ("purpose", 0),
+        ("count", 2),
+        ("records", b"o" * 32),
+        ("grant", b"o" * 32),
     ],
 )
 def test_a_reader_takes_no_other(name, value):
     with pytest.raises(InvalidFile, match=f"a receipt whose {name} is"):
-        validate_receipt(replace(RECEIPT, **{name: value}), REQUEST, SIGNATURE, KEEPER)
+        validate_receipt(replace(RECEIPT, **{name: value}), REQUEST, SIGNATURE, KEEPER, (5,), bytes(32))
 
 
 def test_no_receipt_is_made_of_a_signature_that_is_none():
@@ -170,3 +186,17 @@ def test_receipts_of_the_same_read_differ_by_their_salt():
     assert leaf_of(encode_receipt(receipt_number(1))) != leaf_of(
         encode_receipt(replace(receipt_number(1), salt=b"o" * 16))
     )
+
+
+def test_a_reader_takes_the_receipt_of_a_page_with_exactly_the_records_that_came():
+    request = replace(REQUEST, count=64)
+    signature, page = sign(signing_hash(request)), Page(REQUEST.batch, b"s" * 16, (7, 8, 30))
+    receipt = receipt_of(
+        request, signature, number=9, keeper=KEEPER, time_s=1, block_number=1, decision=2, salt=page.salt,
+        grant=b"g" * 32, given=page,
+    )  # fmt: skip
+    assert (receipt.index, receipt.count, receipt.records) == (7, 3, records_root(page))
+    validate_receipt(receipt, request, signature, KEEPER, (7, 8, 30), b"g" * 32)
+    for others in ((7, 8), (7, 8, 31), (7, 8, 30, 31), (8, 30)):
+        with pytest.raises(InvalidFile, match="a receipt whose"):
+            validate_receipt(receipt, request, signature, KEEPER, others, b"g" * 32)

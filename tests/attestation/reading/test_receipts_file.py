@@ -40,14 +40,14 @@ def test_a_period_reads_back():
         (with_head(first=-1), "an integer below"),
         (with_head(previous="0x"), "hexadecimal digits"),
         (with_head(seed="0x" + "00" * 31), "hexadecimal digits"),
-        (with_head(receipts=2), "expected 2 lines of 416"),
+        (with_head(receipts=2), "expected 2 lines of 552"),
         (with_head(receipts=(1 << 20) + 1), "an integer below"),
         (with_head(more=1), "expected an object of"),
-        (FILE[:-1], "expected 3 lines of 416"),
-        (FILE + b"\n", "expected 3 lines of 416"),
-        (HEAD + b"".join(LINES).upper(), "at line 2: found .*; expected 0x and 414 hexadecimal digits"),
+        (FILE[:-1], "expected 3 lines of 552"),
+        (FILE + b"\n", "expected 3 lines of 552"),
+        (HEAD + b"".join(LINES).upper(), "at line 2: found .*; expected 0x and 550 hexadecimal digits"),
         (HEAD + LINES[0] + LINES[1][:-1] + b"0" + LINES[2], "at line 3: found no end of the line"),
-        (HEAD + LINES[0] + b"\xff" * 416 + b"\n" + LINES[2], "at line 3: found"),
+        (HEAD + LINES[0] + b"\xff" * 552 + b"\n" + LINES[2], "at line 3: found"),
     ],
 )
 def test_another_file_is_refused(data, why):
@@ -55,10 +55,10 @@ def test_another_file_is_refused(data, why):
         decode_period(data)
 
 
-@given(st.binary(max_size=120), st.binary(max_size=1300))
+@given(st.binary(max_size=120), st.binary(max_size=1700))
 @settings(max_examples=50)
 def test_decoding_raises_nothing_else(head, rest):
-    for data in (head + b"\n" + rest, HEAD + (rest + bytes(1251))[:1251]):
+    for data in (head + b"\n" + rest, HEAD + (rest + bytes(1659))[:1659]):
         with pytest.raises(InvalidFile):
             decode_period(data)
 

@@ -39,6 +39,7 @@ TYPES = {
     "ReadRequest": [
         {"name": "batch", "type": "bytes32"},
         {"name": "index", "type": "uint32"},
+        {"name": "count", "type": "uint32"},
         {"name": "groups", "type": "uint32"},
         {"name": "purpose", "type": "uint8"},
         {"name": "vault", "type": "uint64"},
@@ -85,6 +86,7 @@ def typed(request):
         "message": {
             "batch": request.batch,
             "index": request.index,
+            "count": request.count,
             "groups": request.groups,
             "purpose": request.purpose,
             "vault": request.vault,
@@ -118,6 +120,7 @@ def test_the_signature_is_of_the_whole_request():
         "access": bytes(20),
         "batch": bytes(32),
         "index": 6,
+        "count": 2,
         "groups": 1,
         "purpose": 4,
         "vault": 1,
@@ -192,6 +195,8 @@ def test_both_suites_read_back():
         ("access", "0x" + "00" * 32, "40 hexadecimal digits"),
         ("batch", None, "hexadecimal digits"),
         ("index", 1 << 20, "an integer below 1048576"),
+        ("count", 0, "how many records, 1 to 64"),
+        ("count", 65, "an integer below 65"),
         ("groups", 0, "at least one"),
         ("groups", 1 << 16, "an integer below 65536"),
         ("purpose", 32, "an integer below 32"),

@@ -21,6 +21,7 @@ REQUEST = ReadRequest(
     access=b"a" * 20,
     batch=b"b" * 32,
     index=5,
+    count=1,
     groups=0b100101,
     purpose=3,
     vault=(1 << 32) + 7,

@@ -32,6 +32,7 @@ from cocket.contracts.access import (
 from cocket.node.encryption_key import load_encryption_key
 from cocket.node.keystore import load_key
 from cocket.node.store.disk import FakeDisk
+from cocket.node.vault.bulk import load_bulk
 from cocket.node.vault.connection import ReadRefused
 from cocket.node.vault.decision import Judge
 from cocket.node.vault.declined import Declined
@@ -107,7 +108,8 @@ class Reads:
         register.agree(0, bytes(32))
         rules = Rules(self.chain_id, self.genesis_hash, party, replacements, retention_days=self.retention_days)
         gate, tombstones = Gate(self.ledger, register, rules, self.now_s), Tombstones()
-        judge = Judge(self.ledger, register, rules, gate, tombstones, self.now_s)
+        bulk = load_bulk(Path("receipts"), self.genesis_hash, party, disk)
+        judge = Judge(self.ledger, register, rules, gate, tombstones, bulk, self.now_s)
 
         def eraser(of: int, holdings: Holdings | None) -> Eraser:
             return Eraser(self.ledger, register, rules, gate, tombstones, self.now_s, party=of, holdings=holdings)
@@ -166,12 +168,13 @@ class Reads:
         label: str = "",
         valid_from: int = 0,
         valid_to: int = FAR,
+        daily_cap: int = 0,
     ) -> tuple[bytes, bytes]:
         """Let a grant stand; return the claim that opens it, and its hash on the ledger."""
         scope = Scope(
             kind=ScopeKind.GRANT, controller=1, reader=reader, batch=anchor.batch, index=anchor.index,
             kinds=frozenset(), anchored_from=0, anchored_to=0, groups=frozenset(groups), purposes=frozenset({purpose}),
-            daily_cap=0, reference=bytes(32), salt=random_of(f"{anchor} {label} {reader}", 16),
+            daily_cap=daily_cap, reference=bytes(32), salt=random_of(f"{anchor} {label} {reader}", 16),
         )  # fmt: skip
         commitment = grant_commitment(self.chain_id, scope)
         self.commit(commitment, valid_from=valid_from, valid_to=valid_to)

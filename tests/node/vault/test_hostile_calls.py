@@ -41,7 +41,7 @@ def good_calls(reads: Reads) -> dict[str, bytes]:
     first = request_by(reads, key, wanted(anchor, 2))
     release = decode_release(reads.keepers["vault"].answer(encode_release_call(first)), first.request)
     call = request_by(reads, key, wanted(anchor, 2))
-    share = ShareCall(call.request, call.signature, b"", release.evidence, release.item, release.custody)
+    share = ShareCall(call.request, call.signature, b"", release.evidence, release.items, release.custody)
     return {
         "release": encode_release_call(request_by(reads, key, wanted(anchor, 2))),
         "share": encode_share_call(share),

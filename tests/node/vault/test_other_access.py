@@ -1,7 +1,7 @@
 """Each way to a record asks the contract: where Access refuses all, none gives; where it allows all, each does."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from cocket.attestation.prove import Anchor
 from cocket.attestation.reading.exchange import ShareCall, encode_share_call
 from cocket.attestation.sealing.custody_file import decode_custody
 from cocket.contracts.access import (
+    EVERY_INDEX,
     Claim,
     Delegation,
     OrderSignature,
@@ -44,14 +45,16 @@ class Way:
     asked: Callable[[Reads, Anchor], Wanted]
 
 
-def by_claim(kind: ScopeKind) -> Callable[[Reads, Anchor], Wanted]:
+def by_claim(kind: ScopeKind, count: int = 1) -> Callable[[Reads, Anchor], Wanted]:
     """Return what asks by a grant, an engagement or an order that stands on the ledger."""
 
     def asked(reads: Reads, anchor: Anchor) -> Wanted:
         scope = Scope(
-            kind=kind, controller=1, reader=authority_party(1), batch=anchor.batch, index=anchor.index,
+            kind=kind, controller=1, reader=authority_party(1), batch=anchor.batch,
+            index=anchor.index if count == 1 else EVERY_INDEX,
             kinds=frozenset(), anchored_from=0, anchored_to=0, groups=frozenset(range(6)),
-            purposes=frozenset({Purpose.AUDIT}), daily_cap=0, reference=bytes(32), salt=random_of(kind.name, 16),
+            purposes=frozenset({Purpose.AUDIT}), daily_cap=10, reference=bytes(32),
+            salt=random_of(f"{kind.name} {count}", 16),
         )  # fmt: skip
         commitment = grant_commitment(reads.chain_id, scope)
         kenya = reads.admin("KE")
@@ -63,7 +66,9 @@ def by_claim(kind: ScopeKind) -> Callable[[Reads, Anchor], Wanted]:
             reads.commit(delegation_commitment(reads.chain_id, delegation), kenya)
             signature = wallet_of(key)(order_digest(commitment))
             officers.append(OrderSignature(delegation, signature[:64] + bytes((signature[64] - 27,))))
-        return wanted(anchor, 2, purpose=Purpose.AUDIT, claim=encode_claim(Claim(scope, officers=tuple(officers))))
+        claim = encode_claim(Claim(scope, officers=tuple(officers)))
+        first = anchor if count == 1 else replace(anchor, index=0)
+        return wanted(first, 2, purpose=Purpose.AUDIT, claim=claim, count=count)
 
     return asked
 
@@ -74,6 +79,8 @@ WAYS = [
     Way("grant", lambda reads: reads.admin("BR"), by_claim(ScopeKind.GRANT)),
     Way("engagement", lambda reads: reads.admin("BR"), by_claim(ScopeKind.ENGAGEMENT)),
     Way("order", lambda reads: reads.admin("BR"), by_claim(ScopeKind.ORDER)),
+    Way("bulk", lambda reads: reads.admin("BR"), by_claim(ScopeKind.GRANT, 64)),
+    Way("bulk by engagement", lambda reads: reads.admin("BR"), by_claim(ScopeKind.ENGAGEMENT, 64)),
     Way("stand-in vault", lambda reads: reads.admin("SG"), lambda _, anchor: wanted(anchor, 2, vault=STAND_IN)),
 ]
 
@@ -116,7 +123,7 @@ def test_no_custodian_gives_either_when_the_vault_is_passed_by(
     deposit = open_deposit(held.manifest, held.custody, held.envelope, VAULT_KEY)
     call = request_by(reads, reads.admin("SG"), wanted(anchor, 2))
     body = encode_share_call(
-        ShareCall(call.request, call.signature, b"", b"", deposit.item, decode_custody(held.custody))
+        ShareCall(call.request, call.signature, b"", b"", ((anchor.index, deposit.item),), decode_custody(held.custody))
     )
     for country in ("BR", "KE", "NL", "SG"):
         if name == "allowing":

@@ -313,7 +313,7 @@ def test_a_claim_that_is_none_is_malformed_and_no_decision(reads: Reads, anchor:
 def share_call(reads: Reads, key: bytes, asked: Wanted) -> ShareCall:
     call = request_by(reads, key, asked)
     release = decode_release(answer_to(reads, call), call.request)
-    return ShareCall(call.request, call.signature, call.claim, release.evidence, release.item, release.custody)
+    return ShareCall(call.request, call.signature, call.claim, release.evidence, release.items, release.custody)
 
 
 def share_refused(reads: Reads, call: ShareCall, country: str = "BR") -> Declined:
@@ -335,10 +335,10 @@ def test_a_custodian_asks_the_contract_itself(reads: Reads, anchor: Anchor) -> N
 def test_a_custodian_answers_for_the_record_that_was_decided_and_no_other(reads: Reads, anchor: Anchor) -> None:
     other = reads.issue("BR")[0]
     mine, foreign = (share_call(reads, reads.admin(who), wanted(at, 2)) for who, at in (("SG", anchor), ("BR", other)))
-    assert "leads to" in str(share_refused(reads, replace(mine, item=foreign.item)))
+    assert "leads to" in str(share_refused(reads, replace(mine, items=((anchor.index, foreign.items[0][1]),))))
     assert "another batch" in str(share_refused(reads, replace(mine, custody=foreign.custody)))
-    deeper = replace(mine.item, document_root=b"r" * 32)
-    assert "leads to" in str(share_refused(reads, replace(mine, item=deeper)))
+    deeper = ((anchor.index, replace(mine.items[0][1], document_root=b"r" * 32)),)
+    assert "leads to" in str(share_refused(reads, replace(mine, items=deeper)))
     assert reads.receipts()["BR"] == 0
     assert decode_share(reads.keepers["BR"].answer(encode_share_call(mine))).receipt.keeper == BR
 
@@ -369,7 +369,7 @@ def test_a_custodian_that_lies_is_named_and_another_one_asked(reads: Reads, anch
         from cocket.attestation.reading.answer import wrap_masks
 
         call, share = decode_share_call(body), decode_share(honest(body))
-        return encode_share(Share(share.receipt, wrap_masks(call.request, BR, {0: bytes(32), 2: bytes(32)})))
+        return encode_share(Share(share.receipt, wrap_masks(call.request, BR, [{0: bytes(32), 2: bytes(32)}])))
 
     reads.keepers["BR"].answer = lying
     reading = reads.reader(reads.admin("SG")).read(wanted(anchor, 2))
@@ -413,23 +413,33 @@ def test_the_reader_refuses_a_vault_that_gives_another_record_or_forges_a_receip
 
         return answer
 
-    for changes, words in (
-        ({"item": stock.item}, "leads to"),
-        ({"manifest": stock.manifest, "custody": stock.custody}, "another record"),
-        ({"custody": stock.custody}, "not the one that the manifest names"),
-        ({"receipt": stock.receipt}, "a receipt whose"),
-        ({"manifest_signature": stock.manifest_signature}, "no key of participant 1"),
+    def in_record(**changes: object) -> Callable[[bytes], bytes]:
+        def answer(body: bytes) -> bytes:
+            from cocket.attestation.reading.exchange import encode_release
+
+            release = decode_release(honest(body), decode_release_call(body).request)
+            return encode_release(replace(release, records=(replace(release.records[0], **changes),)))  # type: ignore[arg-type]
+
+        return answer
+
+    record = stock.records[0]
+    for answer, words in (
+        (in_record(item=record.item), "leads to"),
+        (in_record(index=anchor.index ^ 1), "the record asked for"),
+        (with_changes(records=(replace(record, index=anchor.index),), custody=stock.custody), "leads to"),
+        (in_record(manifest=record.manifest), "not the one that the manifest names"),
+        (with_changes(custody=stock.custody), "not the one that the manifest names"),
+        (with_changes(receipt=stock.receipt), "a receipt whose"),
+        (with_changes(records=()), "the record asked for"),
+        (in_record(manifest_signature=record.manifest_signature), "no key of participant 1"),
+        (
+            in_record(ciphertexts={0: record.ciphertexts[0], 2: record.ciphertexts[2]}),
+            "a ciphertext that is not the one",
+        ),
     ):
-        reads.keepers["vault"].answer = with_changes(**changes)
+        reads.keepers["vault"].answer = answer
         with pytest.raises(Refused, match=words):
             reads.reader(reads.admin("SG")).read(wanted(anchor, 2))
-    ciphertexts = {0: stock.ciphertexts[0], 2: stock.ciphertexts[2]}
-    reads.keepers["vault"].answer = with_changes(ciphertexts=ciphertexts)
-    with pytest.raises(Refused, match="a ciphertext that is not the one"):
-        reads.reader(reads.admin("SG")).read(wanted(anchor, 2))
-
-
-# -- receipts before all else ------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_given_when_the_receipt_is_not_on_the_disk(reads: Reads, anchor: Anchor) -> None:

@@ -453,8 +453,8 @@ def test_the_register_of_another_is_refused() -> None:
 def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     disk = FakeDisk()
     opened(disk)
-    monkeypatch.setattr(period_file, "FORMAT_VERSION", 2)
-    with pytest.raises(Refused, match="format 1 found, this program reads 2: use its program"):
+    monkeypatch.setattr(period_file, "FORMAT_VERSION", 3)
+    with pytest.raises(Refused, match="format 2 found, this program reads 3: use its program"):
         opened(disk)
 
 
