@@ -201,18 +201,30 @@ def verdict(
         places = [Problem(finding.pointer, finding.found, finding.expected) for finding in error.findings]
         unread = tuple(places) or (Problem("", str(error), "a document that can be read"),)
         return _nothing(Integrity(None, None, False, unread), "the document cannot be read")
+    return verdict_of(presentation, integrity, integrity_answer(integrity), facts, on_date, missing)
+
+
+def verdict_of(
+    presentation: Presentation,
+    integrity: Integrity,
+    word: Answer,
+    facts: LedgerFacts | None,
+    on_date: date | None,
+    missing: str,
+) -> Verdict:
+    """Return the verdict on a presentation whose integrity was looked at, with ``word`` as the answer to that."""
     ledger = _usable(presentation, integrity, facts, missing)
     if isinstance(ledger, str):
-        unknown = _unknown(ledger)
-        in_force = _document_period(presentation, integrity, on_date) or unknown
-        return Verdict(_integrity(integrity), unknown, in_force, unknown, unknown, unknown)
+        missed = unknown(ledger)
+        in_force = document_period(presentation, integrity, on_date) or missed
+        return Verdict(word, missed, in_force, missed, missed, missed)
     issuance = _issuance(presentation, ledger)
     if issuance.answer == NO:
-        unknown = _unknown("the ledger has no such certificate")
-        in_force = _document_period(presentation, integrity, on_date) or unknown
-        return Verdict(_integrity(integrity), issuance, in_force, unknown, unknown, unknown)
+        missed = unknown("the ledger has no such certificate")
+        in_force = document_period(presentation, integrity, on_date) or missed
+        return Verdict(word, issuance, in_force, missed, missed, missed)
     return Verdict(
-        _integrity(integrity),
+        word,
         *(
             _warranted(answer, ledger)
             for answer in (
@@ -233,7 +245,8 @@ def _warranted(answer: Answer, facts: LedgerFacts) -> Answer:
     return replace(answer, reason=f"{answer.reason}; as of {facts.as_of.text()}, {facts.warrant.text}")
 
 
-def _unknown(missing: str) -> Answer:
+def unknown(missing: str) -> Answer:
+    """Return that something could not be checked, and what was missing."""
     return Answer(COULD_NOT_CHECK, missing)
 
 
@@ -243,16 +256,17 @@ def _at(answer: Word, reason: str, point: BlockPoint) -> Answer:
 
 
 def _nothing(integrity: Integrity, missing: str) -> Verdict:
-    return Verdict(_integrity(integrity), *(_unknown(missing),) * 5)
+    return Verdict(integrity_answer(integrity), *(unknown(missing),) * 5)
 
 
-def _integrity(integrity: Integrity) -> Answer:
+def integrity_answer(integrity: Integrity) -> Answer:
+    """Return whether the fields shown are those that were attested."""
     if integrity.problems:
         first = integrity.problems[0]
         reason = "; ".join(problem.text() for problem in integrity.problems[:10])
         return Answer(NO, reason, pointer=first.pointer or None)
     if integrity.batch_root is None:
-        return _unknown("no anchor: the fields agree with each other, but with no batch to compare them to")
+        return unknown("no anchor: the fields agree with each other, but with no batch to compare them to")
     return Answer(YES, f"the fields shown lead to batch 0x{integrity.batch_root.hex()}")
 
 
@@ -283,11 +297,12 @@ def _issuance(presentation: Presentation, facts: LedgerFacts) -> Answer:
     if facts.has_batch is False:
         return _at(NO, f"the ledger has no such batch as of {facts.as_of.text()}", facts.as_of)
     if batch is None or anchor is None:
-        return _unknown("the record of the batch was not read")
+        return unknown("the record of the batch was not read")
     kind = DIALECTS[presentation.dialect].kind.number
-    if (batch.depth, batch.kind) != (len(anchor.path), kind):
+    depth = len(anchor.path) or batch.depth  # a printed code without its path says nothing of the depth
+    if (batch.depth, batch.kind) != (depth, kind):
         found = f"the batch is of kind {batch.kind} and depth {batch.depth}"
-        return _at(NO, f"{found}; the certificate is of kind {kind} and depth {len(anchor.path)}", batch.anchored)
+        return _at(NO, f"{found}; the certificate is of kind {kind} and depth {depth}", batch.anchored)
     if (
         batch.issuer != anchor.issuer
     ):  # follows from the root, which binds the issuer; so these facts are of no true ledger
@@ -307,18 +322,18 @@ def _day_of(when: date) -> date:
     return when.date() if isinstance(when, datetime) else when
 
 
-def _document_period(presentation: Presentation, integrity: Integrity, on_date: date | None) -> Answer | None:
+def document_period(presentation: Presentation, integrity: Integrity, on_date: date | None) -> Answer | None:
     """Return what the document's own dates say against the date: a no, or that they cannot be relied on."""
     if on_date is None:
         return None
     dialect = DIALECTS.get(presentation.dialect)
     group = presentation.groups[0] if presentation.groups else None
     if dialect is None or not isinstance(group, OpenGroup):
-        return _unknown("the certificate's own dates are hidden")
+        return unknown("the certificate's own dates are hidden")
     pointers = (dialect.valid_from_pointer, dialect.valid_until_pointer)
     changed = [problem.pointer for problem in integrity.problems if problem.pointer in pointers]
     if changed or (integrity.problems and not integrity.is_anchored_item):
-        return _unknown("the dates shown are not proven to be those attested")
+        return unknown("the dates shown are not proven to be those attested")
     stated = dict(group.fields)
     for pointer in pointers:
         if pointer not in stated:
@@ -351,14 +366,14 @@ def _text_of(when: date) -> str:
 
 
 def _silence(facts: LedgerFacts, on_date: date) -> Answer:
-    return _unknown(f"the facts end with {facts.as_of.text()}, before {_text_of(on_date)}; newer ones are needed")
+    return unknown(f"the facts end with {facts.as_of.text()}, before {_text_of(on_date)}; newer ones are needed")
 
 
 def _in_force(presentation: Presentation, integrity: Integrity, facts: LedgerFacts, on_date: date | None) -> Answer:
     """Return a no of the document or of the ledger before anything that could not be checked."""
     if on_date is None:
-        return _unknown("no date was asked about")
-    by_document = _document_period(presentation, integrity, on_date)
+        return unknown("no date was asked about")
+    by_document = document_period(presentation, integrity, on_date)
     if by_document is not None and by_document.answer == NO:
         return by_document
     by_ledger = _ledger_period(facts, on_date)
@@ -368,7 +383,7 @@ def _in_force(presentation: Presentation, integrity: Integrity, facts: LedgerFac
 def _ledger_period(facts: LedgerFacts, on_date: date) -> Answer:
     batch = facts.batch
     if batch is None:
-        return _unknown("the batch's dates were not read")
+        return unknown("the batch's dates were not read")
     if _end_of(on_date) < batch.valid_from_s:
         return _at(NO, "the batch is not yet valid on that date", BlockPoint(None, batch.valid_from_s))
     if _start_of(on_date) >= batch.valid_until_s:
@@ -376,7 +391,7 @@ def _ledger_period(facts: LedgerFacts, on_date: date) -> Answer:
     if _end_of(on_date) < batch.anchored.time_s:
         return _at(NO, f"not anchored before {batch.anchored.text()}", batch.anchored)
     if facts.changes is None:
-        return _unknown("the item's status was not read")
+        return unknown("the item's status was not read")
     if facts.is_silent_on(on_date):
         for change in facts.changes:
             if change.status in ("withdrawn", "superseded"):  # for good
@@ -384,7 +399,7 @@ def _ledger_period(facts: LedgerFacts, on_date: date) -> Answer:
         return _silence(facts, on_date)
     moment_s, as_of = _until(facts, on_date)
     if moment_s < facts.changes_known_from_s:
-        return _unknown(f"the item's status is known from {BlockPoint(None, facts.changes_known_from_s).text()} only")
+        return unknown(f"the item's status is known from {BlockPoint(None, facts.changes_known_from_s).text()} only")
     until_then = [change for change in facts.changes if change.at.time_s <= moment_s]
     later = [change for change in facts.changes if change.at.time_s > moment_s and change.status != "in force"]
     if until_then and until_then[-1].status != "in force":
@@ -405,18 +420,18 @@ def _change_text(change: ItemChange) -> str:
 
 def _issuer_authority(presentation: Presentation, facts: LedgerFacts, on_date: date | None) -> Answer:
     if on_date is None:
-        return _unknown("no date was asked about")
+        return unknown("no date was asked about")
     issuer = facts.issuer
     if issuer is None:
-        return _unknown("the issuer's accreditation was not read")
+        return unknown("the issuer's accreditation was not read")
     if facts.batch is not None and facts.batch.issuer != issuer.participant:
-        return _unknown(f"facts about participant {issuer.participant}; the issuer is {facts.batch.issuer}")
+        return unknown(f"facts about participant {issuer.participant}; the issuer is {facts.batch.issuer}")
     kind = DIALECTS[presentation.dialect].kind.number
     if facts.is_silent_on(on_date):
         return _silence(facts, on_date)
     moment_s, as_of = _until(facts, on_date)
     if moment_s < issuer.known_from_s:
-        return _unknown(f"the issuer's history is known from {BlockPoint(None, issuer.known_from_s).text()} only")
+        return unknown(f"the issuer's history is known from {BlockPoint(None, issuer.known_from_s).text()} only")
     answer = _entitlement(issuer, kind, moment_s, as_of)
     if answer.answer == NO and facts.batch is not None and facts.batch.anchored.time_s >= issuer.known_from_s:
         anchored = facts.batch.anchored
@@ -450,7 +465,7 @@ def _entitlement(issuer: IssuerFacts, kind: int, moment_s: int, as_of: str) -> A
 
 def _superseded(facts: LedgerFacts, on_date: date | None) -> Answer:
     if facts.changes is None:
-        return _unknown("the item's status was not read")
+        return unknown("the item's status was not read")
     moment_s = facts.as_of.time_s if on_date is None else _until(facts, on_date)[0]
     for change in facts.changes:
         if change.status == "superseded" and change.at.time_s <= moment_s:
@@ -462,7 +477,7 @@ def _superseded(facts: LedgerFacts, on_date: date | None) -> Answer:
 
 def _used(facts: LedgerFacts) -> Answer:
     if facts.uses is None:
-        return _unknown("its use was not read")
+        return unknown("its use was not read")
     if not facts.uses:
         return Answer(NO, f"not used as of {facts.as_of.text()}")
     total = sum(use.share_ppm for use in facts.uses)

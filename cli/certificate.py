@@ -23,6 +23,7 @@ from cocket.cli.exchange import (
 from cocket.cli.files import read_bounded
 from cocket.cli.keys import PASSPHRASE
 from cocket.cli.output import json_option, show
+from cocket.cli.printing import print_code
 from cocket.cli.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -39,11 +40,12 @@ WHOLE_PPM = 1_000_000
 
 @click.group()
 def certificate() -> None:
-    """Check, issue, show, present, bundle, export, withdraw, supersede, use and verify certificates of origin."""
+    """Check, issue, show, present, print, bundle, export, withdraw, supersede, use, verify certificates of origin."""
 
 
 certificate.add_command(export_certificate)
 certificate.add_command(import_certificate)
+certificate.add_command(print_code)
 
 
 @certificate.command(epilog="Example: cocket certificate check coffee.json tea.json")
@@ -450,17 +452,18 @@ def _changes_progress(report: "Progress") -> "Callable[[int, int], None]":
 
 
 def read_certificate(path: Path) -> "Certificate | Presentation":
-    """Read a certificate or presentation file.
+    """Read a certificate or presentation file, or the text of a printed one's code.
 
     :raises CommandError: it is neither.
     """
     from cocket.attestation.errors import AttestationError
     from cocket.attestation.files import FILE_BYTES_MAX, decode_file
+    from cocket.attestation.printed import decode_printed, is_printed
 
     data = read_bounded(path, FILE_BYTES_MAX)
     refuse_sd_jwt(path, data)
     try:
-        return decode_file(data)
+        return decode_printed(data).presentation if is_printed(data) else decode_file(data)
     except AttestationError as error:
         raise CommandError(f"{path}: {error}", Exit.USAGE) from None
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import click
 
 from cocket.cli.access_options import REASON, Records, record_options
 from cocket.cli.account import Signing, signing_options
+from cocket.cli.certificate import present
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
@@ -79,7 +81,12 @@ def custody_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def document() -> None:
-    """Seal documents, open them by the recovery key, bring them under another custody."""
+    """Seal documents, open them by the recovery key, bring them under another custody; present and erase them."""
+
+
+_present = copy(present)
+_present.epilog = "Example: cocket document present issued/coffee.certificate.json --field goods --out coffee.json"
+document.add_command(_present)
 
 
 @document.command(

@@ -5,6 +5,7 @@ All reads are as of one final block. Whatever cannot be read stays None, so that
 
 from collections.abc import Iterator
 
+from cocket.attestation.printed_verdict import Signer
 from cocket.attestation.prove import Anchor
 from cocket.attestation.verdict import BatchFacts, BlockPoint, IssuerFacts, ItemChange, LedgerFacts, Mandate, Use
 from cocket.cli.client import NodeClient
@@ -58,6 +59,12 @@ def gather_facts(client: NodeClient, anchor: Anchor, moment_s: int) -> LedgerFac
         issuer=_issuer(client, record, head, (record.anchored_at, min(moment_s, as_of.time_s))),
         uses=tuple(_uses(client, events, head)),
     )
+
+
+def signer_standing(client: NodeClient, participant: int, account: bytes) -> Signer:
+    """Return whether an account is, was or never was a key of a participant, as of the node's last block."""
+    span = client.view(participants.ADDRESS, participants.key_span(participant, account))
+    return Signer(account, "none" if not span.valid_from else "ended" if span.valid_to else "in force")
 
 
 def block_at(client: NodeClient, time_s: int, head: int) -> int:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from cocket.attestation.errors import AttestationError
 from cocket.attestation.files import FILE_BYTES_MAX, decode_file
+from cocket.attestation.printed import Printed, decode_printed, is_printed
+from cocket.attestation.printed_verdict import Signer, printed_verdict
 from cocket.attestation.prove import Anchor as Place
 from cocket.attestation.prove import Certificate, Presentation
 from cocket.attestation.verdict import LedgerFacts, Verdict, Warrant, verdict
@@ -98,7 +100,7 @@ def exit_of(judged: "Iterable[Judged]") -> Exit:
 
 
 def judge(file: Path, source: Source, day: date) -> Judged:
-    """Return the verdict on a certificate, a presentation or a bundle.
+    """Return the verdict on a certificate, a presentation, a printed one or a bundle.
 
     :raises CommandError: the file is none of these, or a bundle comes without an anchor.
     """
@@ -110,18 +112,36 @@ def judge(file: Path, source: Source, day: date) -> Judged:
                 Exit.USAGE,
             )
         return _judge_bundle(file, shown, source.anchor, day)
+    facts, missing = _asked(shown, source, day)
+    if isinstance(shown, Printed):
+        signer = None if facts is None or source.node_url is None else _signer(file, shown, source.node_url)
+        return Judged(file, day, printed_verdict(shown, facts, day, signer, missing), facts)
+    return Judged(file, day, verdict(shown, facts, day, missing), facts)
+
+
+def _asked(shown: Certificate | Presentation | Printed, source: Source, day: date) -> tuple[LedgerFacts | None, str]:
+    """Return what a node's ledger says, or what is missing when none was asked, or it is another's."""
     if source.node_url is None:
-        missing = "no ledger was asked: name a --node, or get the certificate's bundle"
-        return Judged(file, day, verdict(shown, None, day, missing), None)
+        return None, "no ledger was asked: name a --node, or get the certificate's bundle"
     facts = node_facts(shown.anchor, source.node_url, day)
     if facts is not None and source.anchor is not None and facts.genesis_hash != genesis_of(source.anchor):
-        missing = f"the node is on the network of genesis 0x{facts.genesis_hash.hex()}, not on the anchor's"
-        return Judged(file, day, verdict(shown, None, day, missing), None)
-    return Judged(file, day, verdict(shown, facts, day), facts)
+        return None, f"the node is on the network of genesis 0x{facts.genesis_hash.hex()}, not on the anchor's"
+    return facts, "no ledger was asked"
 
 
-def read_shown(file: Path) -> Certificate | Presentation | Bundle:
-    """Read a certificate, presentation or bundle file.
+def _signer(file: Path, printed: Printed, node_url: str) -> Signer | None:
+    """Return what a node's ledger says of who signed a printed certificate; None when nobody did."""
+    from cocket.cli.evidence import signer_standing
+
+    try:
+        account = printed.signer()
+    except AttestationError as error:
+        raise CommandError(f"{file}: {error}", Exit.VERIFICATION_NO) from None
+    return None if account is None else signer_standing(NodeClient(node_url), printed.anchor.issuer, account)
+
+
+def read_shown(file: Path) -> Certificate | Presentation | Printed | Bundle:
+    """Read a certificate, presentation or bundle file, or the text of a printed certificate's code.
 
     :raises CommandError: it is none of these.
     """
@@ -131,6 +151,8 @@ def read_shown(file: Path) -> Certificate | Presentation | Bundle:
             return decode_bundle(data)
         if len(data) > FILE_BYTES_MAX:
             raise CommandError(f"{file}: larger than {FILE_BYTES_MAX} bytes, so not read", Exit.USAGE)
+        if is_printed(data):
+            return decode_printed(data)
         refuse_sd_jwt(file, data)
         return decode_file(data)
     except InvalidBundle as error:

@@ -84,6 +84,7 @@ DOORS = {
     "starlette": ("node.http_server", "node.rpc.server", "node.vault.server"),
     "uvicorn": ("node.http_server",),
     "vyper": ("contracts.compile",),
+    "segno": ("cli.printing",),
     "minio": ("node.vault.object_shelf",),
     "urllib3": ("node.vault.object_shelf",),
     "structlog": ("node.service", "node.log"),

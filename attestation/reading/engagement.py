@@ -15,9 +15,9 @@ from cocket.attestation.canonical import INTEGER_MAX, encode_json
 from cocket.attestation.members import Members, hexadecimal, octets, read_json
 from cocket.attestation.merkle import FROM_ENGAGEMENT_SALT, HASH_BYTES, keccak256, spread
 from cocket.attestation.reading.request import PURPOSES_MAX
-from cocket.attestation.reading.typed_data import typed_data_hash, word
 from cocket.attestation.sealing.envelope import GROUPS_MAX
 from cocket.attestation.signature import ADDRESS_BYTES, SIGNATURE_BYTES, recover
+from cocket.attestation.typed_data import typed_data_hash, word
 
 FORMAT = "cocket-engagement-1"
 DOMAIN = "Cocket engagement"

@@ -15,10 +15,10 @@ from cocket.attestation.canonical import INTEGER_MAX
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.members import Members, hexadecimal, octets
 from cocket.attestation.merkle import HASH_BYTES, keccak256
-from cocket.attestation.reading.typed_data import typed_data_hash, word
 from cocket.attestation.sealing.envelope import GROUPS_MAX
 from cocket.attestation.sealing.hpke import PUBLIC_KEY_BYTES, PublicKey, Suite, decode_public_key
 from cocket.attestation.signature import ADDRESS_BYTES, SIGNATURE_BYTES, recover
+from cocket.attestation.typed_data import typed_data_hash, word
 
 FORMAT = "cocket-read-request-1"
 DOMAIN = "Cocket read request"

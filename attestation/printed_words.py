@@ -1,0 +1,60 @@
+"""The words that codes of printed certificates are packed with (a preset dictionary of RFC 1950): part of their format.
+
+Never changed: a code that was printed with other words opens to nothing. Other words are another prefix of the code.
+What is most usual stands last, as deflate likes it.
+"""
+
+from __future__ import annotations
+
+_TEXTS = (
+    "+00:00",
+    "T00:00:00Z",
+    "did:web:",
+    "https://",
+    "Ltd.",
+    "Limited",
+    "Chamber of Commerce",
+    '","USMCAParty"],["/credentialSubject/',
+    "/credentialSubject/signatory/",
+    "/credentialSubject/certifier/",
+    "/credentialSubject/exporter/",
+    "/credentialSubject/importer/",
+    "/credentialSubject/producer/",
+    "/address/streetAddress",
+    "/address/addressLocality",
+    "/address/addressRegion",
+    "/address/postalCode",
+    "/address/addressCountry",
+    '/address/type/0","PostalAddress"]',
+    '/type/0","Organization"]',
+    '["/credentialSubject/goods/0/originCriterion","',
+    '"],["/credentialSubject/goods/0/countryOfOrigin","',
+    '"],["/credentialSubject/items/0/countryOfOrigin","',
+    '["/credentialSubject/goods/0/commodityCode","',
+    '"],["/credentialSubject/goods/0/commodityCodeType","HS"],["/credentialSubject/goods/0/description","',
+    '"],["/credentialSubject/goods/0/type/0","USMCAProduct"]',
+    '["/credentialSubject/items/0/description","',
+    '"],["/credentialSubject/items/0/name","',
+    '"],["/credentialSubject/items/0/product/commodity/commodityCode","',
+    '"],["/credentialSubject/items/0/product/commodity/commodityCodeType","HS"],',
+    '["/credentialSubject/items/0/product/commodity/type/0","Commodity"],',
+    '["/credentialSubject/items/0/product/type/0","Product"],',
+    '["/credentialSubject/items/0/quantity/unitCode","',
+    '"],["/credentialSubject/items/0/quantity/value","',
+    '"],["/credentialSubject/items/0/type/0","TradeLineItem"]',
+    '["/credentialSubject/dateOfExport","202',
+    '["w3c-usmca-certification-of-origin",',
+    '["/credentialSubject/type/0","USMCAClaims"],',
+    '"],["/type/1","USMCACertificationOfOrigin"],',
+    '["w3c-certification-of-origin",',
+    '[["/@context/0","https://www.w3.org/ns/credentials/v2"],["/@context/1","https://w3id.org/traceability/v1"],',
+    '["/credentialSubject/manufacturingCountry","',
+    '"],["/id","urn:uuid:',
+    '"],["/issuer/id","did:web:',
+    '"],["/issuer/name","',
+    '"],["/issuer/type/0","Organization"],["/type/0","VerifiableCredential"],["/type/1","CertificationOfOrigin"],',
+    '["/validFrom","202',
+    '"],["/validUntil","202',
+    '"]],[["/credentialSubject/items/0/',
+)
+WORDS = "".join(_TEXTS).encode()
