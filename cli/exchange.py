@@ -116,6 +116,8 @@ def export_certificate(
 @click.option(
     "--issuer", "issuer_file", type=_EXISTING, required=True, help="PEM of the seal's certificate or public key."
 )
+@click.option("--trust", type=_EXISTING, help="Certificates that you trust (PEM): the seal's must lead to one of them.")
+@click.option("--crl", "crls", multiple=True, type=_EXISTING, help="With --trust: a certificate revocation list.")
 @AUDIENCE
 @NONCE
 @click.option(
@@ -131,6 +133,8 @@ def export_certificate(
 def import_certificate(
     file: Path,
     issuer_file: Path,
+    trust: Path | None,
+    crls: tuple[Path, ...],
     audience: str | None,
     nonce: str | None,
     age_s_max: int,
@@ -140,8 +144,9 @@ def import_certificate(
     """Check an SD-JWT of ours and make a presentation of it, which `verify`, `show` and `bundle` read.
 
     Checks the signature by the issuer's key that you have, all digests, the document root and the batch; with
-    --audience and --nonce also that its holder signed it for you. Exit code 5: something does not hold; nothing is
-    written then.
+    --audience and --nonce also that its holder signed it for you; with --trust and --crl that the seal's certificate
+    led to somebody you trust when it sealed, and was not revoked. Exit code 5: something does not hold, 6: something
+    could not be checked; nothing is written then.
     """
     from cocket.attestation.files import encode_presentation
     from cocket.attestation.sdjwt.verification import verify
@@ -159,8 +164,9 @@ def import_certificate(
         said = [f"{file} DOES NOT HOLD; nothing was written", *(f"  {one.text()}" for one in verified.problems)]
         show(as_json, {"holds": False, "file": None, "problems": problems}, said)
         raise click.exceptions.Exit(Exit.VERIFICATION_NO)
+    seal = [] if trust is None else _seal_checks(file, issuer, contents.issued_at, trust, crls)
     write_whole(out, encode_presentation(contents.presentation), 0o644)
-    checked, unchecked = _checks(issuer, verified, len(combined.disclosures), challenge)
+    checked, unchecked = _checks(issuer, verified, len(combined.disclosures), challenge, seal)
     answer: dict[str, object] = {
         "holds": True,
         "file": str(out),
@@ -183,7 +189,7 @@ def import_certificate(
 
 
 def _checks(
-    issuer: "Issuer", verified: "Verified", disclosures: int, challenge: "Challenge | None"
+    issuer: "Issuer", verified: "Verified", disclosures: int, challenge: "Challenge | None", seal: "Sequence[str]"
 ) -> "tuple[Sequence[str], Sequence[str]]":
     """Return what of an SD-JWT that holds was checked, and what was not."""
     from cocket.attestation.finding import shown
@@ -195,11 +201,12 @@ def _checks(
         f"the signature, with key {issuer.key.thumbprint}{of}",
         f"{disclosures} disclosures against the digests that were signed",
         f"document root 0x{root.hex() if root else ''}, made again from what is shown",
+        *seal,
     ]
-    unchecked = [
-        "the seal certificate's chain, dates, usage and revocation" if issuer.chain else "whose key that is",
-        "the ledger: `cocket certificate verify` asks it",
-    ]
+    unchecked = ["the ledger: `cocket certificate verify` asks it"]
+    if not seal:
+        what = "the seal certificate's chain, dates, usage and revocation: name --trust and --crl"
+        unchecked.insert(0, what if issuer.chain else "whose key that is")
     if batch is not None:
         checked.append(f"batch 0x{batch.hex()}, to which root, country and path lead")
     if verified.binding is None:
@@ -212,6 +219,28 @@ def _checks(
             f"whom and when that is for: it says {shown(verified.binding.audience)}; give --audience and --nonce"
         )
     return checked, unchecked
+
+
+def _seal_checks(file: Path, issuer: "Issuer", at_s: int, trust: Path, crls: "Sequence[Path]") -> list[str]:
+    """Return what was checked of a seal's certificates, as of when it sealed.
+
+    :raises CommandError: they lead to nobody trusted, one was revoked, or that could not be checked.
+    """
+    from cocket.attestation.identity.chain import check_chain, check_revocation
+    from cocket.cli.identity import read_crl, read_trusted
+
+    if not issuer.chain:
+        raise CommandError(f"{file}: --trust judges certificates, and --issuer names a bare public key", Exit.USAGE)
+    trusted = read_trusted(trust)
+    answers = [
+        check_chain(issuer.chain, trusted, at_s),
+        check_revocation(issuer.chain, trusted, [read_crl(path) for path in crls], at_s),
+    ]
+    for answer in answers:
+        if answer.answer != "yes":
+            code = Exit.VERIFICATION_NO if answer.answer == "no" else Exit.COULD_NOT_CHECK
+            raise CommandError(f"{file}: {answer.reason}; nothing was written", code)
+    return [answer.reason for answer in answers]
 
 
 def present_sd_jwt(

@@ -17,6 +17,7 @@ NOUNS = {
     "engagement": "Audit engagements: draft, sign, commit, show, end.",
     "document": "Seal certificates for a vault and custodians; recover, re-wrap, encrypt anew.",
     "genesis": "Found a network together: record, gather, confirm, show.",
+    "identity": "Seal certificates (X.509) of participants; did:web.",
     "keys": "Make, list, import and export encrypted keys.",
     "ledger": "Carry a chain by file: export its blocks, import them into another home; vouch for a block.",
     "network": "A whole network on this machine, for trying out.",

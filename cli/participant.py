@@ -12,6 +12,7 @@ from cocket.cli.account import Signing, day_start_s, format_time, parse_day, sig
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.output import json_option, show, table
+from cocket.cli.participant_keys import add_key, keys, remove_key
 
 if TYPE_CHECKING:
     from cocket.contracts.participants import Mandate
@@ -23,7 +24,11 @@ SALT_BYTES = 16
 
 @click.group()
 def participant() -> None:
-    """Accredit, suspend and list chambers, exporters, ports, carriers and auditors."""
+    """Accredit, suspend and list chambers, exporters, ports, carriers and auditors; rotate their keys."""
+
+
+for _command in (keys, add_key, remove_key):
+    participant.add_command(_command)
 
 
 @participant.command(

@@ -1,5 +1,7 @@
 """Who is meant by an account, a participant's number or a country; and how a party is called."""
 
+from collections.abc import Iterator
+
 from cocket.cli.client import NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.participant import parse_address
@@ -86,14 +88,26 @@ def account_of(client: NodeClient, text: str, block: int) -> bytes:
         held = client.view(consortium.ADDRESS, consortium.authority(party), block)
         return client.view(consortium.ADDRESS, consortium.keys(held.keys_id), block).admin
     number = party - FIRST_PARTICIPANT
+    account = next(iter(accounts_of(client, number, block)), None)
+    if account is None:
+        raise CommandError(f"participant {number} has no account as of block {block}", Exit.NOT_FOUND)
+    return account
+
+
+def accounts_of(client: NodeClient, number: int, block: int) -> Iterator[bytes]:
+    """Yield the accounts that act for a participant as of a block, the oldest first."""
+    for account in all_accounts_of(client, number, block):
+        if client.view(participants.ADDRESS, participants.participant_of(account), block) == number:
+            yield account
+
+
+def all_accounts_of(client: NodeClient, number: int, block: int) -> Iterator[bytes]:
+    """Yield the accounts that ever acted for a participant until a block, the oldest first."""
     topics = [event_topic(KeyAdded), number.to_bytes(32)]
     for entry in client.logs(participants.ADDRESS, topics, 0, block):
         event = decode_log(entry.address, entry.topics, entry.data)
         if isinstance(event, KeyAdded):
-            holder = client.view(participants.ADDRESS, participants.participant_of(event.key), block)
-            if holder == number:
-                return event.key
-    raise CommandError(f"participant {number} has no account as of block {block}", Exit.NOT_FOUND)
+            yield event.key
 
 
 def _participant(client: NodeClient, number: int, block: int | str) -> int:

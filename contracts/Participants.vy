@@ -44,6 +44,11 @@ struct Mandate:
     since: uint40
     sequence: uint16
 
+struct SealSpan:
+    bound_from: uint40
+    bound_to: uint40
+    expires: uint40
+
 struct Standing:
     participant: uint32
     authority: uint16
@@ -57,6 +62,8 @@ participant_of_identity: HashMap[bytes32, uint256]
 holders: HashMap[address, uint256]  # key -> participant, while the key lives
 key_spans: HashMap[uint256, HashMap[address, uint256]]  # from (40 bits) | to << 40; to = 0: still
 live_key_count: HashMap[uint256, uint256]
+seals: HashMap[uint256, bytes32]  # the binding of the seal certificate that stands
+seal_spans: HashMap[uint256, HashMap[bytes32, uint256]]  # from (40 bits) | to << 40 | expires << 80; to = 0: still
 
 event ParticipantAccredited:
     participant: indexed(uint32)
@@ -92,6 +99,16 @@ event KeyAdded:
 event KeyRemoved:
     participant: indexed(uint32)
     key: indexed(address)
+
+event SealBound:
+    participant: indexed(uint32)
+    binding: indexed(bytes32)
+    expires: uint40
+
+event SealUnbound:
+    participant: indexed(uint32)
+    binding: indexed(bytes32)
+    reason: uint16
 
 
 @deploy
@@ -222,6 +239,41 @@ def removeKey(participant: uint32, key: address):
     self.key_spans[subject][key] |= block.timestamp << 40
     self.live_key_count[subject] -= 1
     log KeyRemoved(participant=participant, key=key)
+
+
+@external
+def bindSeal(participant: uint32, binding: bytes32, expires: uint40):
+    """
+    @notice Say that the holder of a seal certificate is this participant; it ends what was bound before. A key of the
+            participant's own alone may: with the statement that the seal key signed, each side speaks for the other.
+    @param binding Salted hash of the statement, its signature and the certificate; used once.
+    @param expires The certificate's last second, so that everybody sees it end weeks ahead.
+    """
+    subject: uint256 = convert(participant, uint256)
+    assert subject != 0 and self.holders[msg.sender] == subject, "participants: not its key"
+    assert binding != empty(bytes32), "participants: zero binding"
+    assert self.seal_spans[subject][binding] == 0, "participants: binding was used"
+    assert convert(expires, uint256) > block.timestamp, "participants: seal is over"
+    if self.seals[subject] != empty(bytes32):
+        self._unbind(participant, 0)
+    self.seals[subject] = binding
+    self.seal_spans[subject][binding] = block.timestamp | (convert(expires, uint256) << 80)
+    log SealBound(participant=participant, binding=binding, expires=expires)
+
+
+@external
+def unbindSeal(participant: uint32, reason: uint16):
+    """
+    @notice End the binding that stands: the certificate was revoked, or its key is lost. A key of the participant's own may,
+            and its authority.
+    """
+    subject: uint256 = convert(participant, uint256)
+    assert self.seals[subject] != empty(bytes32), "participants: no seal"
+    assert reason != 0, "participants: no reason"
+    if self.holders[msg.sender] != subject:
+        accredited_by: uint256 = (history.latest[subject] >> 16) & 65535
+        assert accredited_by == self._sender_authority(), "participants: not its authority"
+    self._unbind(participant, reason)
 
 
 @external
@@ -377,12 +429,35 @@ def keySpan(participant: uint32, key: address) -> (uint40, uint40):
 
 
 @external
+@view
+def sealOf(participant: uint32) -> bytes32:
+    """
+    @notice The binding that stands for a participant's seal certificate; zero when none does.
+    """
+    return self.seals[convert(participant, uint256)]
+
+
+@external
+@view
+def sealSpan(participant: uint32, binding: bytes32) -> SealSpan:
+    """
+    @notice From when to when a binding stood, and when its certificate ends; zeros: never, bound_to 0: still.
+    """
+    word: uint256 = self.seal_spans[convert(participant, uint256)][binding]
+    return SealSpan(
+        bound_from=convert(word & (2**40 - 1), uint40),
+        bound_to=convert((word >> 40) & (2**40 - 1), uint40),
+        expires=convert(word >> 80, uint40),
+    )
+
+
+@external
 @pure
 def version() -> String[16]:
     """
     @notice The version of this contract's code and interface.
     """
-    return "1.0.0"
+    return "1.1.0"
 
 
 @internal
@@ -422,6 +497,15 @@ def _check_mandate(roles: uint8, valid_from: uint40, valid_to: uint40):
     assert roles != 0 and convert(roles, uint256) <= ALL_ROLES, "participants: unknown role"
     assert valid_from < valid_to, "participants: empty period"
     assert convert(valid_to, uint256) > block.timestamp, "participants: period is over"
+
+
+@internal
+def _unbind(participant: uint32, reason: uint16):
+    subject: uint256 = convert(participant, uint256)
+    binding: bytes32 = self.seals[subject]
+    self.seals[subject] = empty(bytes32)
+    self.seal_spans[subject][binding] |= block.timestamp << 40
+    log SealUnbound(participant=participant, binding=binding, reason=reason)
 
 
 @internal

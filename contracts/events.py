@@ -204,6 +204,24 @@ class KeyRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class SealBound:
+    """A participant says that a seal certificate is its own, by the hash of the binding."""
+
+    participant: int
+    binding: bytes
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealUnbound:
+    """A seal certificate no longer counts as a participant's; reason 0: another one took its place."""
+
+    participant: int
+    binding: bytes
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
 class BatchAnchored:
     """A batch of documents was attested."""
 
@@ -408,6 +426,8 @@ Event: TypeAlias = (
     | ParticipantEnded
     | KeyAdded
     | KeyRemoved
+    | SealBound
+    | SealUnbound
     | BatchAnchored
     | BatchWithdrawn
     | ItemSuspended
@@ -453,6 +473,8 @@ _EVENTS: Mapping[str, Callable[..., Event]] = MappingProxyType(
         "ParticipantEnded": ParticipantEnded,
         "KeyAdded": KeyAdded,
         "KeyRemoved": KeyRemoved,
+        "SealBound": SealBound,
+        "SealUnbound": SealUnbound,
         "BatchAnchored": BatchAnchored,
         "BatchWithdrawn": BatchWithdrawn,
         "ItemSuspended": ItemSuspended,

@@ -67,6 +67,15 @@ class KeySpan:
 
 
 @dataclass(frozen=True, slots=True)
+class SealSpan:
+    """From when to when a seal's binding stood (``bound_to`` 0: still; all 0: never), and its certificate's end."""
+
+    bound_from: int
+    bound_to: int
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """The participant behind a key that may issue now, and its authority."""
 
@@ -123,6 +132,16 @@ def add_key(*, participant: int, key: bytes) -> bytes:
 def remove_key(*, participant: int, key: bytes) -> bytes:
     """Give the calldata that stops an account from acting for a participant; any of its keys may send it too."""
     return interface(_PARTICIPANTS).call("removeKey", participant, key)
+
+
+def bind_seal(*, participant: int, binding: bytes, expires: int) -> bytes:
+    """Give the calldata by which a participant says that a seal certificate is its own, until it expires."""
+    return interface(_PARTICIPANTS).call("bindSeal", participant, binding, expires)
+
+
+def unbind_seal(*, participant: int, reason: int) -> bytes:
+    """Give the calldata that ends a participant's seal; a key of its own or its authority may send it."""
+    return interface(_PARTICIPANTS).call("unbindSeal", participant, reason)
 
 
 def issuer(key: bytes, kind: int) -> View[Issuer]:
@@ -188,6 +207,16 @@ def mandate_at(participant: int, time: int) -> View[Mandate]:
 def key_span(participant: int, key: bytes) -> View[KeySpan]:
     """Ask from when to when a key acted for a participant."""
     return interface(_PARTICIPANTS).view("keySpan", participant, key, make=KeySpan)
+
+
+def seal_of(participant: int) -> View[bytes]:
+    """Ask for the binding of a participant's seal certificate that stands; zeros when none does."""
+    return interface(_PARTICIPANTS).view("sealOf", participant, make=lambda value: cast(bytes, value))
+
+
+def seal_span(participant: int, binding: bytes) -> View[SealSpan]:
+    """Ask from when to when a binding stood for a participant, and when its certificate ends."""
+    return interface(_PARTICIPANTS).view("sealSpan", participant, binding, make=lambda values: SealSpan(*values))
 
 
 def version() -> View[str]:

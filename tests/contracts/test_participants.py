@@ -7,7 +7,7 @@ from cocket.contracts import consortium, directory, events, participants
 from cocket.contracts.abi import interface
 from cocket.contracts.artifact import load_artifact
 from cocket.contracts.errors import ContractRefusal
-from cocket.contracts.participants import Issuer, KeySpan, MandateStatus, Role
+from cocket.contracts.participants import Issuer, KeySpan, MandateStatus, Role, SealSpan
 
 KEY, OTHER_KEY, THIRD_KEY = address("chamber 0"), address("chamber 1"), address("chamber 2")
 IDENTITY = b"\1" * 32
@@ -346,3 +346,87 @@ def test_finds_the_consortium_through_the_directory(ledger):
     del ledger.state.accounts[directory.ADDRESS]
     with pytest.raises(ContractRefusal):
         ledger.participants(KE, accredit(identity=b"\2" * 32, keys=[THIRD_KEY]))
+
+
+# -- seals -------------------------------------------------------------------------------------------------------------
+
+BINDING, OTHER_BINDING = b"\2" * 32, b"\3" * 32
+
+
+def bind(ledger, sender=KEY, binding=BINDING, expires=TO, participant=1):
+    data = participants.bind_seal(participant=participant, binding=binding, expires=expires)
+    return ledger.participants(sender, data)
+
+
+def unbind(ledger, sender=KEY, reason=4, participant=1):
+    return ledger.participants(sender, participants.unbind_seal(participant=participant, reason=reason))
+
+
+def seal_of(ledger):
+    return ledger.ask_participants(participants.seal_of(1))
+
+
+def span(ledger, binding):
+    return ledger.ask_participants(participants.seal_span(1, binding))
+
+
+def test_a_participant_binds_its_seal_and_another_takes_its_place(ledger):
+    assert bind(ledger).events == (events.SealBound(1, BINDING, TO),)
+    bound_at = ledger.time
+    assert seal_of(ledger) == BINDING
+    assert span(ledger, BINDING) == SealSpan(bound_at, 0, TO)
+    assert span(ledger, OTHER_BINDING) == SealSpan(0, 0, 0)
+    ledger.time += 50
+    sent = bind(ledger, OTHER_KEY, OTHER_BINDING, TO + 9)
+    assert sent.events == (events.SealUnbound(1, BINDING, 0), events.SealBound(1, OTHER_BINDING, TO + 9))
+    assert span(ledger, BINDING) == SealSpan(bound_at, ledger.time, TO)
+    assert span(ledger, OTHER_BINDING) == SealSpan(ledger.time, 0, TO + 9)
+    assert seal_of(ledger) == OTHER_BINDING
+
+
+def test_only_its_own_keys_bind_a_seal(ledger):
+    for sender in (STRANGER, KE, NL):
+        with refused("participants: not its key"):
+            bind(ledger, sender)
+    with refused("participants: not its key"):
+        bind(ledger, participant=0)
+    ledger.participants(KE, participants.remove_key(participant=1, key=KEY))
+    with refused("participants: not its key"):
+        bind(ledger)
+    bind(ledger, OTHER_KEY)
+
+
+def test_a_binding_is_used_once_and_ends_in_time(ledger):
+    with refused("participants: zero binding"):
+        bind(ledger, binding=bytes(32))
+    with refused("participants: seal is over"):
+        bind(ledger, expires=ledger.time)
+    bind(ledger)
+    with refused("participants: binding was used"):
+        bind(ledger)
+    unbind(ledger)
+    with refused("participants: binding was used"):
+        bind(ledger)
+
+
+@pytest.mark.parametrize("sender", [KEY, OTHER_KEY, KE])
+def test_the_participant_and_its_authority_end_a_seal(ledger, sender):
+    bind(ledger)
+    bound_at = ledger.time
+    ledger.time += 50
+    assert unbind(ledger, sender).events == (events.SealUnbound(1, BINDING, 4),)
+    assert seal_of(ledger) == bytes(32)
+    assert span(ledger, BINDING) == SealSpan(bound_at, ledger.time, TO)
+    with refused("participants: no seal"):
+        unbind(ledger, sender)
+
+
+def test_nobody_else_ends_a_seal(ledger):
+    bind(ledger)
+    with refused("participants: not its authority"):
+        unbind(ledger, NL)
+    with refused("participants: not an active authority"):
+        unbind(ledger, STRANGER)
+    with refused("participants: no reason"):
+        unbind(ledger, reason=0)
+    assert seal_of(ledger) == BINDING
