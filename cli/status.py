@@ -15,7 +15,7 @@ from cocket.cli.output import json_option, show
 @node_option
 @json_option
 def status(node_url: str, as_json: bool) -> None:
-    """Height, round, validators, peers and pool of a node."""
+    """Height, round, validators, peers and pool of a node; mandates and seal certificates that end within six weeks."""
     found = NodeClient(node_url).status()
     try:
         answer = plain(found)
@@ -45,6 +45,10 @@ def plain(status: Mapping[str, object]) -> dict[str, object]:
         "chain_id": _number(status["chainId"]),
         "genesis_hash": status["genesisHash"],
         "enode": status["enode"],
+        "expiring": [
+            {name: value if name == "what" else _number(value) for name, value in each.items()}
+            for each in cast("Sequence[Mapping[str, object]]", status["expiring"])
+        ],
         "version": status["clientVersion"],
     }
 
@@ -64,7 +68,14 @@ def sentences(answer: Mapping[str, object]) -> list[str]:
         f"pool        {pool['pending']} pending, {pool['queued']} queued, {pool['bytes']} bytes",
         f"network     chain {answer['chain_id']}, genesis {answer['genesis_hash']}",
         f"node        {answer['version']}",
+        *[_expiry_sentence(each) for each in cast("Sequence[Mapping[str, object]]", answer["expiring"])],
     ]
+
+
+def _expiry_sentence(each: Mapping[str, object]) -> str:
+    """Return the line about something that ends soon."""
+    when = format_time(cast(int, each["expires"]))
+    return f"ENDS        {each['what']} of participant {each['participant']} (authority {each['authority']}): {when}"
 
 
 def _number(value: object) -> int | None:

@@ -13,7 +13,7 @@ from typing import cast
 from cocket.contracts.abi import View, interface
 from cocket.contracts.artifact import load_artifact
 from cocket.contracts.errors import MalformedValue
-from cocket.contracts.history import Word, decode_word, latest_slot, past_slot
+from cocket.contracts.history import Word, decode_word, latest_slot, mapping_slot, past_slot
 
 ADDRESS = bytes.fromhex("00000000000000000000000000000000000c0c03")
 
@@ -251,6 +251,28 @@ def mandate_slot(participant: int) -> int:
 def past_mandate_slot(participant: int, sequence: int) -> int:
     """Give the storage slot of an earlier mandate word, by its sequence number."""
     return past_slot(load_artifact(_PARTICIPANTS).layout, participant, sequence)
+
+
+def count_slot() -> int:
+    """Give the storage slot of the number of participants."""
+    return load_artifact(_PARTICIPANTS).layout["participant_count"]
+
+
+def seal_slot(participant: int) -> int:
+    """Give the storage slot of the binding that stands for a participant's seal."""
+    return mapping_slot(load_artifact(_PARTICIPANTS).layout["seals"], participant.to_bytes(32))
+
+
+def seal_span_slot(participant: int, binding: bytes) -> int:
+    """Give the storage slot of a binding's dates."""
+    outer = mapping_slot(load_artifact(_PARTICIPANTS).layout["seal_spans"], participant.to_bytes(32))
+    return mapping_slot(outer, binding)
+
+
+def decode_seal_span(word: int) -> SealSpan:
+    """Give the dates in a storage word, as a storage proof shows it."""
+    mask = (1 << 40) - 1
+    return SealSpan(word & mask, word >> 40 & mask, word >> 80 & mask)
 
 
 def decode_mandate_word(word: int) -> Mandate:

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from cocket.node.consensus.messages import Code
+from cocket.node.expiry import Expiring
 from cocket.node.validator_ports import Status
 
 
@@ -40,6 +41,7 @@ class Figures:
     duplicates: int
     network_events: Mapping[str, int] = field(default_factory=dict)
     peer_loads: tuple[PeerLoad, ...] = ()
+    expiring: tuple[Expiring, ...] = ()
 
 
 class Metrics:
@@ -101,6 +103,14 @@ class _FiguresCollector(Collector):
             "cocket_consensus_messages_duplicate", "Consensus messages that had come before.", figures.duplicates
         )
         yield from _network_families(figures)
+        expires = GaugeMetricFamily(
+            "cocket_expires_timestamp_seconds",
+            "When mandates and seal certificates of participants end, since 1970: those within six weeks.",
+            labels=("what", "participant", "authority"),
+        )
+        for each in figures.expiring:
+            expires.add_metric((each.what, str(each.participant), str(each.authority)), each.expires_s)
+        yield expires
         if status is None:
             return
         for name, text, value in (

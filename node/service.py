@@ -35,6 +35,7 @@ from cocket.node.consensus.state import Times
 from cocket.node.diagnosis import patience_s
 from cocket.node.errors import InvalidBlock, NodeFault, PeerError, Refused
 from cocket.node.evidence import EvidenceBook, evidence_of
+from cocket.node.expiry import ExpiryWatch
 from cocket.node.facts import NodeFacts, client_version
 from cocket.node.genesis_file import read_genesis
 from cocket.node.joining import is_old
@@ -144,6 +145,7 @@ class Node:
             is_ready=self._ready.__contains__,
             data=home.data,
         )
+        self._expiry = ExpiryWatch(self.ledger.head_storage)
         self._metrics = Metrics(self._figures)
         self._rpc = RpcGateway(
             self.ledger,
@@ -245,6 +247,7 @@ class Node:
             duplicates=0 if self._validator is None else self._validator.duplicate_count,
             network_events={kind.value: count for kind, count in network.counts.items()},
             peer_loads=tuple(PeerLoad(self._name(peer.node_id), peer.loop_s, peer.waits) for peer in network.peers),
+            expiring=self._expiry.expiring(),
         )
 
     def _observe_start(self) -> None:

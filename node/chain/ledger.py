@@ -9,7 +9,7 @@ One thread commits; any thread reads. The head, its hash and a store snapshot ch
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cocket.node.chain.block import Block, Body, encode_body
@@ -107,6 +107,11 @@ class Ledger:
         """Return the head and its state; both of one moment, also while a block is being committed."""
         head = self._head
         return head.header, FlatReader(head.view.get)
+
+    def head_storage(self) -> tuple[Header, Callable[[bytes, int], int]]:
+        """Return the head, and what gives the value of a slot of its state by address and slot."""
+        header, state = self.head_state()
+        return header, state.storage
 
     def hash_by_number(self, number: int) -> bytes | None:
         """Return the hash of the block of a height, or None above the head."""

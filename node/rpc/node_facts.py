@@ -9,6 +9,7 @@ from cocket.node.chain.extra_data import decode_extra_data
 from cocket.node.chain.hashing import keccak256
 from cocket.node.chain.header import round_of
 from cocket.node.diagnosis import Diagnosis
+from cocket.node.expiry import ExpiryWatch
 from cocket.node.rpc.backend import Backend
 from cocket.node.rpc.encoding import (
     LATEST,
@@ -27,6 +28,8 @@ from cocket.node.rpc.objects import JsonObject
 EVIDENCE_COUNT = 10
 """Pairs of signed payloads in an answer when no number is named; two proposals may be some megabytes."""
 EVIDENCE_COUNT_MAX = 100
+EXPIRING_MAX = 100
+"""What ends soon, told in a status: the next hundred."""
 SIGNER_METRICS_BLOCKS = 100
 """Blocks that are counted when none are named."""
 
@@ -36,6 +39,7 @@ class NodeMethods:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._expiry = ExpiryWatch(backend.ledger.head_storage)
 
     def methods(self) -> tuple[Method, ...]:
         """Give the methods by their names."""
@@ -197,6 +201,15 @@ class NodeMethods:
             "address": None if address is None else data(address),
             "isValidator": address is not None and address in validators,
             "enode": node.enode(),
+            "expiring": [
+                {
+                    "what": each.what,
+                    "participant": quantity(each.participant),
+                    "authority": quantity(each.authority),
+                    "expires": quantity(each.expires_s),
+                }
+                for each in self._expiry.expiring()[:EXPIRING_MAX]
+            ],
             "peers": [
                 {
                     "id": data(peer.node_id),

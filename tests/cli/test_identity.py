@@ -210,3 +210,19 @@ def test_a_participant_with_a_new_key_keeps_its_records(office: Office, tmp_path
     )
     assert "key was removed" in again
     assert "there is no participant 99" in refused(Exit.NOT_FOUND, "participant", "keys", 99, "--node", office.url)
+
+
+def test_the_status_of_a_node_tells_what_ends_within_six_weeks(office: Office) -> None:
+    head_s = office.chain.ledger.head.timestamp
+    end = datetime.fromtimestamp(head_s, UTC).date() + timedelta(days=30)
+    key = office.make_key("soon")
+    done(
+        "participant", "accredit", *office.home("KE"), "--name", "Soon", "--role", "chamber", "--account",
+        office.address(key), "--from", "2025-10-01", "--to", end, "--out", office.folder / "soon.json",
+    )  # fmt: skip
+    office.chain.seal(office.chain.ledger.head.timestamp + 61)
+    expiring = done("status", "--node", office.url)["expiring"]
+    assert isinstance(expiring, list)
+    assert [each["what"] for each in expiring] == ["mandate"]
+    said = cocket("status", "--node", office.url).out
+    assert f"ENDS        mandate of participant {expiring[0]['participant']} (authority 2): {end}" in said

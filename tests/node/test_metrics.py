@@ -5,6 +5,7 @@ from dataclasses import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from cocket.node.consensus.messages import Code
+from cocket.node.expiry import Expiring
 from cocket.node.metrics import Figures, Metrics, PeerLoad
 from cocket.node.validator_ports import Status
 
@@ -33,6 +34,7 @@ FIGURES = Figures(
     duplicates=6,
     network_events={"session opened": 4, "inbound turned away": 300},
     peer_loads=(PeerLoad("KE", 0.25, 0), PeerLoad("0xab", 40.5, 17)),
+    expiring=(Expiring("seal certificate", 7, 2, 1_700_900_000),),
 )
 
 
@@ -55,6 +57,7 @@ def test_the_figures_of_the_moment_are_read_when_asked() -> None:
     assert found["cocket_network_events_total", "inbound_turned_away"] == 300
     assert found["cocket_peer_loop_seconds_total", "KE"] == 0.25
     assert found["cocket_peer_waits_total", "0xab"] == 17
+    assert found["cocket_expires_timestamp_seconds", "2", "7", "seal certificate"] == 1_700_900_000
     now = replace(FIGURES, height=8)
     assert samples(metrics)["cocket_height",] == 8
 
