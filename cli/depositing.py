@@ -18,7 +18,7 @@ from cocket.cli.participant import parse_address
 from cocket.cli.parties import party_of
 from cocket.cli.sealing import CUSTODY_NAME, ENVELOPE_SUFFIX, MANIFEST_SUFFIX
 from cocket.contracts import access, certificates, participants
-from cocket.node.encryption_key import load_encryption_key
+from cocket.node.encryption_key import opened_encryption_key
 from cocket.node.errors import Refused
 from cocket.node.vault.deposit import Deposit, open_deposit, validate_deposit
 from cocket.node.vault.holdings import Holdings
@@ -28,7 +28,7 @@ from cocket.node.vault.shelves import open_shelf
 from cocket.node.vault.tombstones import Tombstones, load_tombstones
 
 if TYPE_CHECKING:
-    from cocket.attestation.sealing.hpke import PrivateKey
+    from cocket.attestation.sealing.hpke import Opener
     from cocket.node.vault.settings import KeeperSettings
 
 PROGRESS_EVERY = 1000
@@ -42,11 +42,10 @@ def deposit_all(home: KeeperHome, manifests: Sequence[Path], passphrase: str) ->
     settings = home.settings()
     if settings.kind != VAULT:
         raise CommandError(f"{home.config}: it is a {settings.kind}'s; expected a vault's home", Exit.USAGE)
-    key = load_encryption_key(home.encryption_key, passphrase)
     client = NodeClient(settings.node)
     tombstones = _tombstones(home, settings, client)
     count, problems = 0, []
-    with _written(home) as shelf:
+    with opened_encryption_key(home.encryption_key, passphrase) as key, _written(home) as shelf:
         holdings = Holdings(shelf, settings.quota_bytes)
         for path in manifests:
             try:
@@ -71,7 +70,7 @@ def _written(home: KeeperHome) -> Iterator[Shelf]:
 def _deposit(
     path: Path,
     holdings: Holdings,
-    key: "PrivateKey",
+    key: "Opener",
     client: NodeClient,
     settings: "KeeperSettings",
     tombstones: Tombstones,

@@ -61,8 +61,8 @@ def make_home(
     """
     from cocket.node.encryption_key import (
         encode_public_key,
-        load_encryption_key,
         new_encryption_key,
+        opened_encryption_key,
         save_encryption_key,
     )
     from cocket.node.keystore import new_key, save_key, write_whole
@@ -85,10 +85,12 @@ def make_home(
     if encryption_key is None:
         key = new_encryption_key()
         save_encryption_key(home.encryption_key, key, passphrase)
+        public = key.public
     else:
-        key = load_encryption_key(encryption_key, passphrase)
+        with opened_encryption_key(encryption_key, passphrase) as opened:
+            public = opened.public
         write_whole(home.encryption_key, read_bounded(encryption_key, KEY_FILE_BYTES_MAX))
-    write_whole(home.encryption_key.with_suffix(PUBLIC_SUFFIX), encode_public_key(key.public), 0o644)
+    write_whole(home.encryption_key.with_suffix(PUBLIC_SUFFIX), encode_public_key(public), 0o644)
     save_key(home.account, new_key(), passphrase)
     certificate_key, certificate = new_transport_certificate(
         f"cocket {kind} of {party}", int(time.time()), secrets.token_bytes(16)

@@ -27,7 +27,7 @@ PUBLIC_SUFFIX = ".public.json"
 
 @click.group()
 def keys() -> None:
-    """Make, list, import and export encrypted keys."""
+    """Make, list, import and export encrypted keys, and name those in hardware modules."""
 
 
 @keys.command(
@@ -138,6 +138,59 @@ def export(name: str, to_file: Path, folder: Path, passphrase_file: Path | None,
         {"name": name, "file": str(to_file)},
         [f"unencrypted private key in {to_file} (mode 0600): guard or remove it"],
     )
+
+
+@keys.command(
+    epilog="Example: cocket keys hardware custodian --module /usr/lib/softhsm/libsofthsm2.so --token sg-customs "
+    "--label encryption --new"
+)
+@click.argument("name")
+@click.option(
+    "--module", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The PKCS #11 library, whole path."
+)
+@click.option("--token", required=True, help="The token's label.")
+@click.option("--label", default="encryption", show_default=True, help="The key's label in the token.")
+@click.option("--new", "is_new", is_flag=True, help="Make the key there; without it one that is there is used.")
+@click.option(
+    "--pin-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File (mode 0600) with the token's PIN; asked for when absent.",
+)
+@FOLDER
+@json_option
+def hardware(
+    name: str, module: Path, token: str, label: str, is_new: bool, pin_file: Path | None, folder: Path, as_json: bool
+) -> None:
+    """Name an encryption key that a hardware module keeps: P-256, made there with --new and never given.
+
+    NAME.json says where it is and NAME.public.json who it is: take the first one for `custodian init --encryption-key`,
+    the second one for the founding. The passphrase of a home with such a key is the token's PIN.
+    """
+    try:
+        from cocket.node.hardware_key import LABEL_MAX, HardwareKey, Place, new_hardware_key, save_hardware_key
+    except ImportError:
+        raise CommandError("hardware modules need python-pkcs11: pip install 'cocket[hsm]'", Exit.FAILED) from None
+    from cocket.node.encryption_key import encode_public_key
+    from cocket.node.keystore import write_whole
+
+    path = key_path(folder, name)
+    public = path.with_suffix(PUBLIC_SUFFIX)
+    for file in (path, public):
+        if file.exists():
+            raise CommandError(f"{file} exists; choose another name", Exit.REFUSED)
+    if not 1 <= len(label) <= LABEL_MAX:
+        raise CommandError(f"--label {label[:LABEL_MAX]!r}: expected 1 to {LABEL_MAX} characters", Exit.USAGE)
+    place, pin = Place(module, token, label), ask_passphrase(pin_file)
+    if is_new:
+        new_hardware_key(place, pin)
+    key = HardwareKey(place, pin)
+    try:
+        save_hardware_key(path, place, key.public)
+        write_whole(public, encode_public_key(key.public), 0o644)
+    finally:
+        key.close()
+    answer = {"name": name, "file": str(path), "public_key_file": str(public), "public_key": key.public.encoded}
+    show(as_json, answer, [f"{place}: named in {path}, its public key in {public}"])
 
 
 def make_encryption_key(path: Path, public: Path, passphrase_file: Path | None) -> None:

@@ -37,6 +37,11 @@ def vault() -> None:
 )
 @new_folder_argument
 @click.option("--account", required=True, help="An account of who controls the records: a chamber's, say.")
+@click.option(
+    "--encryption-key",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A key file of `cocket keys`, in a hardware module perhaps; default: a new key.",
+)
 @host_option
 @click.option("--port", type=click.IntRange(0, 65535), default=8645, show_default=True, help="Port to listen on.")
 @cadence_option
@@ -46,6 +51,7 @@ def vault() -> None:
 def init(
     folder: Path,
     account: str,
+    encryption_key: Path | None,
     host: str,
     port: int,
     anchor_s: int,
@@ -62,7 +68,7 @@ def init(
     party = party_of(client, parse_address(account))
     if not party:
         raise CommandError(f"account {account} is nobody's on this ledger; expected a participant's", Exit.NOT_FOUND)
-    home = make_home(folder, VAULT, party, client, host, port, anchor_s, passphrase_file, None)
+    home = make_home(folder, VAULT, party, client, host, port, anchor_s, passphrase_file, encryption_key)
     public = home.encryption_key.with_suffix(PUBLIC_SUFFIX)
     show(
         as_json,

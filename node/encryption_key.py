@@ -8,13 +8,15 @@ so that the founding and who seals read the public key without a passphrase. A f
 import hashlib
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from cocket.attestation.errors import AttestationError, InvalidFile
-from cocket.attestation.sealing.hpke import PRIVATE_KEY_BYTES, PrivateKey, PublicKey, Suite, decode_public_key
+from cocket.attestation.sealing.hpke import PRIVATE_KEY_BYTES, Opener, PrivateKey, PublicKey, Suite, decode_public_key
 from cocket.node.chain.hashing import keccak256
 from cocket.node.errors import NodeFault, Refused
 from cocket.node.keystore import decrypt_key_file, read_key_file, read_object, write_whole
@@ -77,6 +79,32 @@ def load_encryption_key(path: Path, passphrase: str) -> PrivateKey:
     except AttestationError:
         pass
     raise NodeFault(f"{path}: the key in it is not that of the public key beside it; the file was changed")
+
+
+def open_encryption_key(path: Path, passphrase: str) -> Opener:
+    """Open a key, from its file or in the hardware module that its file names; the passphrase is then its PIN.
+
+    :raises NodeFault: the file is missing, or no encryption key's; or the module's library is not installed.
+    :raises Refused: the passphrase does not open it.
+    """
+    if "module" not in read_object(path):
+        return load_encryption_key(path, passphrase)
+    try:
+        from cocket.node.hardware_key import load_hardware_key
+    except ImportError:
+        raise NodeFault(f"{path}: a key in a hardware module; pip install 'cocket[hsm]'") from None
+    return load_hardware_key(path, passphrase)
+
+
+@contextmanager
+def opened_encryption_key(path: Path, passphrase: str) -> Iterator[Opener]:
+    """Open a key as :func:`open_encryption_key` does, and log out of its module afterwards."""
+    key = open_encryption_key(path, passphrase)
+    try:
+        yield key
+    finally:
+        if not isinstance(key, PrivateKey):
+            key.close()
 
 
 def load_public_key(path: Path) -> PublicKey:

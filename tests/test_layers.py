@@ -85,6 +85,7 @@ DOORS = {
     "uvicorn": ("node.http_server",),
     "vyper": ("contracts.compile",),
     "segno": ("cli.printing",),
+    "pkcs11": ("node.hardware_key",),
     "minio": ("node.vault.object_shelf",),
     "urllib3": ("node.vault.object_shelf",),
     "structlog": ("node.service", "node.log"),

@@ -36,7 +36,12 @@ def test_type_checkers_see_every_top_level_package() -> None:
 def test_every_dependency_is_pinned() -> None:
     options = configuration()
     extras = options["options.extras_require"]
-    wanted = options["options"]["install_requires"].split() + extras["test"].split() + extras["s3"].split()
+    wanted = (
+        options["options"]["install_requires"].split()
+        + extras["test"].split()
+        + extras["s3"].split()
+        + extras["hsm"].split()
+    )
     assert all("==" in requirement for requirement in wanted)
 
 
@@ -59,5 +64,6 @@ def test_what_is_imported_is_what_is_depended_on() -> None:
     third_party = imported - set(sys.stdlib_module_names) - {"cocket"} - DEVELOPMENT
     used = {distributions[name][0].lower().replace("_", "-") for name in third_party}
     listed = {line.split("==")[0] for line in configuration()["options"]["install_requires"].split()}
-    extras = {line.split("==")[0] for line in configuration()["options.extras_require"]["s3"].split()}
+    optional = configuration()["options.extras_require"]
+    extras = {line.split("==")[0] for name in ("s3", "hsm") for line in optional[name].split()}
     assert used == listed - UNSEEN | extras

@@ -24,7 +24,7 @@ from cocket.attestation.merkle import (
 )
 from cocket.attestation.sealing.binding import Binding
 from cocket.attestation.sealing.draws import draws_of
-from cocket.attestation.sealing.hpke import PrivateKey, PublicKey, Suite, unwrap, wrap
+from cocket.attestation.sealing.hpke import Opener, PublicKey, Suite, unwrap, wrap
 from cocket.attestation.sealing.shamir import SHARES_MAX
 
 SEED_BYTES = 32
@@ -148,7 +148,7 @@ def draw(
     return Custody(genesis_hash, access, batch, threshold, tuple(seats[:-2]), seats[-2], seats[-1]), seeds
 
 
-def open_seat(custody: Custody, seat: Seat, key: PrivateKey) -> bytes:
+def open_seat(custody: Custody, seat: Seat, key: Opener) -> bytes:
     """Return the seed of a seat of this custody; InvalidFile when the key is not its holder's."""
     seats = (*custody.custodians, custody.recovery, custody.vault)
     context = _context(custody.genesis_hash, custody.access, custody.batch, custody.threshold, len(custody.custodians))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import shake_256
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hpke
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cocket.attestation.errors import AttestationError, InvalidFile
+from cocket.attestation.sealing.dhkem import open_wrap
 
 PRIVATE_KEY_BYTES = 32
 
@@ -70,6 +72,27 @@ class PrivateKey:
         return PublicKey(self.suite, encoded)
 
 
+class Token(Protocol):
+    """Who opens it with a key that stays in a hardware module: of P-256."""
+
+    @property
+    def public(self) -> PublicKey:
+        """The key to wrap for."""
+        ...
+
+    def agree(self, point: bytes) -> bytes:
+        """Return the Diffie-Hellman value (32 bytes) with an uncompressed point of the curve."""
+        ...
+
+    def close(self) -> None:
+        """Leave the module; it agrees to nothing afterwards."""
+        ...
+
+
+Opener = PrivateKey | Token
+"""Who opens a wrap."""
+
+
 def wrap_bytes(suite: Suite, secret_bytes: int) -> int:
     """Return how long a wrap of a secret is."""
     return ENCAPSULATION_BYTES[suite] + secret_bytes + TAG_BYTES
@@ -83,12 +106,14 @@ def wrap(key: PublicKey, secret: bytes, info: bytes) -> bytes:
     return _SUITES[key.suite].encrypt(secret, _public(key), info=info)
 
 
-def unwrap(key: PrivateKey, wrapped: bytes, info: bytes) -> bytes:
+def unwrap(key: Opener, wrapped: bytes, info: bytes) -> bytes:
     """Return the secret in a wrap.
 
     :raises InvalidFile: it was made for another key, another ``info``, or changed since.
     """
     try:
+        if not isinstance(key, PrivateKey):
+            return open_wrap(key.agree, key.public.encoded, wrapped, info)
         return _SUITES[key.suite].decrypt(wrapped, _private(key), info=info)
     except (InvalidTag, ValueError):
         raise InvalidFile("a wrap that this key does not open: made for another key or purpose, or changed") from None

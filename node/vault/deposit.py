@@ -13,7 +13,7 @@ from cocket.attestation.reading.item import Item, validate_item
 from cocket.attestation.sealing.custody import Custody, open_seat
 from cocket.attestation.sealing.custody_file import decode_custody
 from cocket.attestation.sealing.envelope import decode_envelope
-from cocket.attestation.sealing.hpke import PrivateKey
+from cocket.attestation.sealing.hpke import Opener
 from cocket.attestation.sealing.manifest import Manifest, decode_manifest, signing_hash
 from cocket.attestation.sealing.opening import Opening
 from cocket.attestation.sealing.record import open_vault, validate_manifest
@@ -48,7 +48,7 @@ class Deposit:
         return recover(signing_hash(self.manifest), self.signature)
 
 
-def open_deposit(manifest: bytes, custody: bytes, envelope: bytes, key: PrivateKey) -> Deposit:
+def open_deposit(manifest: bytes, custody: bytes, envelope: bytes, key: Opener) -> Deposit:
     """Return the deposit in three files, opened with the vault's key.
 
     :raises InvalidFile: they do not belong together, are none of ours, or were made for another vault's key.

@@ -11,7 +11,7 @@ from cocket.attestation.errors import InvalidFile
 from cocket.attestation.reading.exchange import ANSWER_BYTES_MAX, Given, Release, decode_release_call, encode_release
 from cocket.attestation.reading.item import validate_item
 from cocket.attestation.reading.request import ReadRequest, groups_of
-from cocket.attestation.sealing.hpke import PrivateKey
+from cocket.attestation.sealing.hpke import Opener
 from cocket.contracts.access import Evidence, Reason, Residency, Right, encode_evidence
 from cocket.node.errors import Damaged
 from cocket.node.vault.decision import Judge, Ruling
@@ -29,7 +29,7 @@ Residencies = Callable[[bytes], Residency | None]
 class Vault:
     """What answers a release call, in several threads."""
 
-    def __init__(self, judge: Judge, holdings: Holdings, residencies: Residencies, key: PrivateKey, party: int) -> None:
+    def __init__(self, judge: Judge, holdings: Holdings, residencies: Residencies, key: Opener, party: int) -> None:
         """Take what it needs; ``party`` is whose vault it is, as requests name it; ``key`` opens the vault's seats."""
         self._judge = judge
         self._holdings = holdings

@@ -16,7 +16,7 @@ from cocket.attestation.errors import InvalidFile
 from cocket.attestation.transport import fingerprint_of
 from cocket.contracts import access, consortium, participants
 from cocket.contracts.access import ServiceKind, authority_party, participant_party
-from cocket.node.encryption_key import load_encryption_key
+from cocket.node.encryption_key import open_encryption_key
 from cocket.node.errors import NodeError, NodeFault, Refused, Unavailable
 from cocket.node.http_server import HttpServer, Tls
 from cocket.node.keystore import key_address, load_key
@@ -58,7 +58,7 @@ class KeeperService:
         self._settings = settings
         self._log = log
         self._account_key = load_key(home.account, passphrase)
-        self._encryption_key = load_encryption_key(home.encryption_key, passphrase)
+        self._encryption_key = open_encryption_key(home.encryption_key, passphrase)
         self._account = key_address(home.account)
         self._genesis_hash = octets_of(settings.genesis_hash, 32)
         self._ledger = Ledger(settings.node)

@@ -12,7 +12,7 @@ from cocket.attestation.reading.exchange import Share, ShareCall, decode_share_c
 from cocket.attestation.reading.item import Item, binding_of, validate_item
 from cocket.attestation.reading.request import groups_of
 from cocket.attestation.sealing.custody import Seat, mask, open_seat
-from cocket.attestation.sealing.hpke import PrivateKey
+from cocket.attestation.sealing.hpke import Opener
 from cocket.node.vault.decision import Judge, Ruling
 from cocket.node.vault.declined import declined
 
@@ -20,7 +20,7 @@ from cocket.node.vault.declined import declined
 class Custodian:
     """What answers a share call, in several threads."""
 
-    def __init__(self, judge: Judge, key: PrivateKey, authority: int, genesis_hash: bytes) -> None:
+    def __init__(self, judge: Judge, key: Opener, authority: int, genesis_hash: bytes) -> None:
         """Take what it needs; ``key`` opens the seats of this authority."""
         self._judge = judge
         self._key = key

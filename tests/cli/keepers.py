@@ -31,8 +31,9 @@ class _Lines:
 class Running:
     """A service that runs, and what it said."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, passphrase: str = PASSPHRASE) -> None:
         self.home = home
+        self.passphrase = passphrase
         self.log = _Lines()
         self.error: BaseException | None = None
         self._service: KeeperService | None = None
@@ -65,7 +66,7 @@ class Running:
         async def main() -> None:
             home = KeeperHome(self.home)
             log: Log = self.log
-            service = KeeperService(home, home.settings(), PASSPHRASE, log)
+            service = KeeperService(home, home.settings(), self.passphrase, log)
             self._loop, self._service = asyncio.get_running_loop(), service
             await service.run()
 
@@ -76,9 +77,9 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(*homes: Path) -> Iterator[list[Running]]:
+def running(*homes: Path, passphrase: str = PASSPHRASE) -> Iterator[list[Running]]:
     """Run the services of these homes until the block ends; a service that failed fails the test."""
-    services = [Running(home) for home in homes]
+    services = [Running(home, passphrase) for home in homes]
     try:
         for service in services:
             service.wait_until_serving()
