@@ -42,6 +42,7 @@ SENTENCES = {
     "access: unknown batch": "the ledger has no such batch",
     "access: unknown participant": "there is no such participant; `cocket participant list` shows all",
     # -- participants
+    "participants: binding was used": "this seal binding stood once already; bind anew, which makes another",
     "participants: empty period": "the accreditation ends before it begins",
     "participants: ended": "the accreditation has ended for good",
     "participants: full": "there is no room for another",
@@ -50,6 +51,7 @@ SENTENCES = {
     "participants: known identity": "this identity is accredited already",
     "participants: no key": "a participant needs at least one account",
     "participants: no reason": "a reason code from 1 to 65535 is needed",
+    "participants: no seal": "the participant has no seal certificate that is bound",
     "participants: not active": "the participant is suspended or its accreditation has ended",
     "participants: not an active authority": "only the admin key of an active authority may do this",
     "participants: not an issuer": "this key belongs to no participant that may issue; ask an authority to accredit it",
@@ -59,9 +61,11 @@ SENTENCES = {
     "participants: outside its dates": "today is not within the dates of the participant's accreditation",
     "participants: outside its scope": "the participant is not accredited for this kind of document",
     "participants: period is over": "the accreditation would be over already",
+    "participants: seal is over": "the seal certificate has expired; bind the one that replaces it",
     "participants: too many keys": "a participant has at most 8 accounts",
     "participants: unknown key": "no participant has this account",
     "participants: unknown participant": "there is no such participant; `cocket participant list` shows all",
+    "participants: zero binding": "the binding is all zeros, which nothing hashes to",
     "participants: zero key": "the account is all zeros, which nobody can sign for",
     # -- consortium
     "consortium: admin in use": "the admin key of the record is an authority's already",

@@ -140,7 +140,7 @@ def test_fifth_authority_is_admitted_catches_up_and_proposes(aged: Trial, tmp_pa
             made = done("authority", "vote", made["proposal"], "--for", "--home", aged.homes[country].path)
         assert made["standing"] == "executed"
         goal = catch_up(aged, newcomer)
-        assert newcomer.ask("net_peerCount") == "0x4"
+        wait_until(lambda: newcomer.ask("net_peerCount") == "0x4", "FR has all four as peers")
         assert signed_heights(Home(newcomer.home)) == []
         seat = done("authority", "activate", "--home", newcomer.home)
         begins = int(str(seat["block"])) + 1
