@@ -103,8 +103,13 @@ def opened_encryption_key(path: Path, passphrase: str) -> Iterator[Opener]:
     try:
         yield key
     finally:
-        if not isinstance(key, PrivateKey):
-            key.close()
+        close_encryption_key(key)
+
+
+def close_encryption_key(key: Opener) -> None:
+    """Log out of the hardware module that a key is in; one that is in memory needs nothing."""
+    if not isinstance(key, PrivateKey):
+        key.close()
 
 
 def load_public_key(path: Path) -> PublicKey:

@@ -16,7 +16,7 @@ from cocket.attestation.errors import InvalidFile
 from cocket.attestation.transport import fingerprint_of
 from cocket.contracts import access, consortium, participants
 from cocket.contracts.access import ServiceKind, authority_party, participant_party
-from cocket.node.encryption_key import open_encryption_key
+from cocket.node.encryption_key import close_encryption_key, open_encryption_key
 from cocket.node.errors import NodeError, NodeFault, Refused, Unavailable
 from cocket.node.http_server import HttpServer, Tls
 from cocket.node.keystore import key_address, load_key
@@ -73,7 +73,13 @@ class KeeperService:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Serve until ``stop``; NodeFault or Refused when it cannot go on."""
+        """Serve until ``stop``, once; NodeFault or Refused when it cannot go on."""
+        try:
+            await self._run()
+        finally:
+            close_encryption_key(self._encryption_key)
+
+    async def _run(self) -> None:
         with DataFolder(self._home.receipts):
             keeper = await self._when_available(self._keeper)
             if keeper is None:
