@@ -93,7 +93,7 @@ class Eraser:
                 HTTPStatus.CONFLICT,
                 f"a legal hold: the record is frozen (reason code {held}) by its authority",
             )
-        until_s = batch.anchored_at + self._rules.retention_days * DAY_S
+        until_s = batch.anchored_at + self._rules.kept_days(batch.kind) * DAY_S
         if not is_authority and self._now_s() < until_s:
             days = -(-(until_s - self._now_s()) // DAY_S)
             raise declined(HTTPStatus.CONFLICT, f"it is to be kept {days} days more; its authority may erase it")

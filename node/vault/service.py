@@ -35,7 +35,7 @@ from cocket.node.vault.release import Vault
 from cocket.node.vault.residency import load_residency
 from cocket.node.vault.rules import Rules
 from cocket.node.vault.server import LIMITS, Answered, KeeperApp
-from cocket.node.vault.settings import VAULT, KeeperHome, KeeperSettings, octets_of
+from cocket.node.vault.settings import VAULT, KeeperHome, KeeperSettings, octets_of, retention_by_kind
 from cocket.node.vault.share import Custodian
 from cocket.node.vault.shelves import open_shelf
 from cocket.node.vault.tombstones import Tombstones, load_tombstones
@@ -127,7 +127,13 @@ class KeeperService:
         settings = self._settings
         replacements = {octets_of(old, 20): octets_of(new, 20) for old, new in settings.replacements.items()}
         rules = Rules(
-            settings.chain_id, self._genesis_hash, keeper, replacements, settings.head_age_s, settings.retention_days
+            settings.chain_id,
+            self._genesis_hash,
+            keeper,
+            replacements,
+            settings.head_age_s,
+            settings.retention_days,
+            retention_by_kind(settings),
         )
         gate = Gate(self._ledger, register, rules, _now_s)
         tombstones = load_tombstones(self._home.receipts, self._genesis_hash, keeper)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from cocket.attestation.kinds import KINDS as DOCUMENT_KINDS
 from cocket.node.errors import NodeFault
 from cocket.node.vault.anchoring import ANCHOR_S
 from cocket.node.vault.rules import HEAD_AGE_S_MAX
@@ -25,12 +26,15 @@ CONFIG_BYTES_MAX = 1 << 20
 QUOTA_BYTES = 64 << 30
 VAULT, CUSTODIAN = "vault", "custodian"
 KINDS = (VAULT, CUSTODIAN)
+RETENTION_DAYS_MAX = 36_500
+_TABLES = ("replacements", "kinds_retention_days")
 
 
 class KeeperSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything in ``keeper.toml``.
 
     ``retention_days``: so long a record is kept after it was anchored, whatever its controller says;
+    ``kinds_retention_days`` the same for kinds of document that have a time of their own, by the kind's name;
     ``party`` whose records it holds, or which authority's shares; ``replacements`` Access contracts that its operator
     confirmed, by the address of the one that each replaces; ``shelf`` a bucket (``s3://bucket/prefix``) in place of the
     folder, at ``s3_endpoint``.
@@ -51,6 +55,7 @@ class KeeperSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     shelf: str = ""
     s3_endpoint: str = "https://s3.amazonaws.com"
     replacements: dict[str, str] = {}
+    kinds_retention_days: dict[str, int] = {}
 
 
 class KeeperHome:
@@ -129,10 +134,12 @@ def format_settings(settings: KeeperSettings) -> str:
     lines = [
         f"{name} = {msgspec.json.encode(value).decode()}"  # JSON's strings and numbers are TOML's too
         for name in settings.__struct_fields__
-        if name != "replacements" and (value := getattr(settings, name)) is not None
+        if name not in _TABLES and (value := getattr(settings, name)) is not None
     ]
-    table = [f'"{old}" = "{new}"' for old, new in sorted(settings.replacements.items())]
-    return "\n".join([*lines, *(["\n[replacements]", *table] if table else [])]) + "\n"
+    for name in _TABLES:
+        if table := sorted(getattr(settings, name).items()):
+            lines += [f"\n[{name}]", *[" = ".join(msgspec.json.encode(each).decode() for each in row) for row in table]]
+    return "\n".join(lines) + "\n"
 
 
 def octets_of(text: str, length: int) -> bytes:
@@ -144,8 +151,15 @@ def octets_of(text: str, length: int) -> bytes:
     return found if len(found) == length and text.startswith("0x") else b""
 
 
+def retention_by_kind(settings: KeeperSettings) -> dict[int, int]:
+    """Return the days that records of some kinds are kept, by the kind's number."""
+    days = settings.kinds_retention_days
+    return {number: days[kind.name] for number, kind in DOCUMENT_KINDS.items() if kind.name in days}
+
+
 def _rules(settings: KeeperSettings) -> list[tuple[str, bool, str]]:
     replaced = [*settings.replacements, *settings.replacements.values()]
+    documents, retained = [kind.name for kind in DOCUMENT_KINDS.values()], settings.kinds_retention_days
     return [
         ("kind", settings.kind in KINDS, f"one of {', '.join(KINDS)}"),
         ("genesis_hash", bool(octets_of(settings.genesis_hash, 32)), "0x and 64 hexadecimal digits"),
@@ -154,7 +168,12 @@ def _rules(settings: KeeperSettings) -> list[tuple[str, bool, str]]:
         ("anchor_s", 1 <= settings.anchor_s <= 86400, "1 to 86400 seconds"),
         ("head_age_s", 1 <= settings.head_age_s <= 3600, "1 to 3600 seconds"),
         ("shelf", not settings.shelf or settings.shelf.startswith("s3://"), "nothing, or s3://bucket/prefix"),
-        ("retention_days", 0 <= settings.retention_days <= 36_500, "0 to 36500 days"),
+        ("retention_days", 0 <= settings.retention_days <= RETENTION_DAYS_MAX, f"0 to {RETENTION_DAYS_MAX} days"),
+        (
+            "kinds_retention_days",
+            all(name in documents and 0 <= days <= RETENTION_DAYS_MAX for name, days in retained.items()),
+            f"0 to {RETENTION_DAYS_MAX} days by kind: {', '.join(documents)}",
+        ),
         ("quota_bytes", settings.quota_bytes >= 0, "a number of bytes"),
         ("replacements", all(octets_of(each, 20) for each in replaced), "addresses: 0x and 40 hexadecimal digits"),
     ]

@@ -14,11 +14,12 @@ from node.vault.buckets import CREDENTIALS, bucket, is_installed
 from office import Office, open_office
 from sealed import certificates_of, seal_all, write_sealed
 
+from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
 from cocket.attestation.reading.receipt import decode_receipt
 from cocket.cli.errors import Exit
 from cocket.node.encryption_key import load_public_key
 from cocket.node.errors import NodeFault, Refused
-from cocket.node.vault.settings import KeeperHome, format_settings, parse_settings
+from cocket.node.vault.settings import KeeperHome, format_settings, parse_settings, retention_by_kind
 
 
 @pytest.fixture(scope="module")
@@ -287,5 +288,12 @@ def test_settings_that_are_none_say_which_key(office: Office, vault: Path) -> No
             parse_settings(text.replace(*change).encode())
     with pytest.raises(NodeFault, match="replacements"):
         parse_settings(text.encode() + b'[replacements]\n"0x12" = "0x34"\n')
+    kept = parse_settings(text.encode() + b'[kinds_retention_days]\n"certificate of origin" = 1825\n')
+    assert retention_by_kind(kept) == {CERTIFICATE_OF_ORIGIN.number: 1825}
+    tables = msgspec.structs.replace(kept, replacements={"0x" + "12" * 20: "0x" + "34" * 20})
+    assert parse_settings(format_settings(tables).encode()) == tables
+    for line in ('"certificate" = 1', '"certificate of origin" = -1', '"certificate of origin" = 36501'):
+        with pytest.raises(NodeFault, match=r"kinds_retention_days.*by kind: certificate of origin"):
+            parse_settings(text.encode() + f"[kinds_retention_days]\n{line}\n".encode())
     wrong_kind = refused(Exit.REFUSED, "custodian", "run", vault, *by_passphrase(office))
     assert "it is a vault's" in wrong_kind

@@ -80,6 +80,7 @@ class Reads:
         self.chain_id, self.genesis_hash = self.ledger.chain()
         self.late_s = 0
         self.retention_days = 0
+        self.kinds_retention_days: dict[int, int] = {}
         self.holdings = Holdings(MemoryShelf(), 1 << 30)
         self.residencies: dict[bytes, Residency] = {}
         self.keepers: dict[str, Keeper] = {}
@@ -106,7 +107,8 @@ class Reads:
         disk = FakeDisk()
         register = Register(Path("receipts"), self.genesis_hash, party, self.now_s(), disk)
         register.agree(0, bytes(32))
-        rules = Rules(self.chain_id, self.genesis_hash, party, replacements, retention_days=self.retention_days)
+        days, kinds = self.retention_days, self.kinds_retention_days
+        rules = Rules(self.chain_id, self.genesis_hash, party, replacements, 30, days, kinds)
         gate, tombstones = Gate(self.ledger, register, rules, self.now_s), Tombstones()
         bulk = load_bulk(Path("receipts"), self.genesis_hash, party, disk)
         judge = Judge(self.ledger, register, rules, gate, tombstones, bulk, self.now_s)

@@ -9,6 +9,7 @@ from reads import CHAMBER, STAND_IN, Reads, open_reads, random_of, request_by, w
 
 from cocket.attestation.canonical import encode_json
 from cocket.attestation.errors import InvalidFile
+from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
 from cocket.attestation.prove import Anchor
 from cocket.attestation.reading.erasure import ERASED, EraseRequest, request_json, request_of, signing_hash
 from cocket.attestation.reading.exchange import (
@@ -126,6 +127,19 @@ def test_a_retention_keeps_a_record_from_its_controller(reads: Reads) -> None:
     erased(reads, "vault", erase_call(reads, reads.chamber, anchor))
     other = reads.issue("SG")[0]
     erased(reads, "vault", erase_call(reads, reads.admin("KE"), other))
+
+
+def test_a_kind_s_own_retention_goes_before_the_vault_s(reads: Reads) -> None:
+    reads.retention_days, reads.kinds_retention_days = 0, {CERTIFICATE_OF_ORIGIN.number: 7}
+    reads.begin()
+    anchor = reads.issue("SG")[0]
+    assert "7 days more" in declined(reads, "vault", erase_call(reads, reads.chamber, anchor), 409)
+    reads.retention_days, reads.kinds_retention_days = 7, {CERTIFICATE_OF_ORIGIN.number: 0}
+    reads.begin()
+    erased(reads, "vault", erase_call(reads, reads.chamber, anchor))
+    reads.retention_days, reads.kinds_retention_days = 7, {CERTIFICATE_OF_ORIGIN.number + 1: 0}
+    reads.begin()
+    assert "7 days more" in declined(reads, "vault", erase_call(reads, reads.chamber, reads.issue("SG")[0]), 409)
 
 
 def test_a_request_is_for_one_keeper_once_and_in_time(reads: Reads) -> None:
