@@ -187,11 +187,10 @@ def _anchored_at(client: NodeClient, keeper: int) -> dict[int, int]:
 
 def read_row(client: NodeClient, receipt: Receipt) -> dict[str, object]:
     """Return one read as people ask of it: when, by whom (never the officer), for what, and what came of it."""
-    party = party_of(client, receipt.reader, receipt.block_number)
     groups = KINDS[1].groups
     return {
         "time": receipt.time_s,
-        "reader": party_text(client, party) if party else "an officer, by delegation of its authority",
+        "reader": _whose(client, receipt),
         "purpose": PURPOSES[receipt.purpose - 1] if 1 <= receipt.purpose <= len(PURPOSES) else "no purpose",
         "groups": [groups[at] if at < len(groups) else str(at) for at in groups_of(receipt.groups)],
         "was_given": receipt.decision < Reason.UNKNOWN_RECORD,
@@ -201,6 +200,17 @@ def read_row(client: NodeClient, receipt: Receipt) -> dict[str, object]:
         "reason": _REASONS.get(receipt.decision, f"reason {receipt.decision}"),
         "block": receipt.block_number,
     }
+
+
+def _whose(client: NodeClient, receipt: Receipt) -> str:
+    """Return whose reading a receipt is of: the keeper's word for an officer's, for others what the ledger says too."""
+    own = party_of(client, receipt.reader, receipt.block_number)
+    if not receipt.party:
+        return "nobody in force"
+    if receipt.party == own:
+        return party_text(client, own)
+    through = f"an account of {party_text(client, own)}" if own else "an officer"
+    return f"{party_text(client, receipt.party)}, through {through}"
 
 
 def outcome_of(row: dict[str, object]) -> str:

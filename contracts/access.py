@@ -168,17 +168,6 @@ class Scope:
     salt: bytes
 
 
-_DAILY_CAP = [field.name for field in fields(Scope)].index("daily_cap")
-
-
-@dataclass(frozen=True, slots=True)
-class ShownScope:
-    """What a keeper needs of a shown scope: its hash as it stands on the ledger, and records a day in bulk."""
-
-    commitment: bytes
-    daily_cap: int
-
-
 @dataclass(frozen=True, slots=True)
 class Delegation:
     """What an authority lets an officer (an address) read in its place; its hash alone stands on the ledger."""
@@ -188,6 +177,10 @@ class Delegation:
     groups: frozenset[int]
     purposes: frozenset[int]
     salt: bytes
+
+
+_SCOPE_KIND, _DAILY_CAP = [[field.name for field in fields(Scope)].index(name) for name in ("kind", "daily_cap")]
+_AUTHORITY = [field.name for field in fields(Delegation)].index("authority")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +198,24 @@ class Claim:
     scope: Scope | None = None
     delegation: Delegation | None = None
     officers: tuple[OrderSignature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownClaim:
+    """What a keeper needs of a shown claim.
+
+    ``commitment`` is the hash of its scope as it stands on the ledger, zeros when it shows none; ``daily_cap`` records
+    a day in bulk; ``authority`` whose delegation it shows, 0 for nobody's.
+    """
+
+    commitment: bytes = bytes(32)
+    daily_cap: int = 0
+    authority: int = 0
+
+    @property
+    def has_scope(self) -> bool:
+        """Whether it shows a grant, an engagement or an order."""
+        return any(self.commitment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,13 +451,16 @@ def decode_claim_values(data: bytes) -> tuple[object, ...]:
     return _decode_opening("claim", data)
 
 
-def shown_scope(claim: bytes, chain_id: int, contract: bytes) -> ShownScope | None:
-    """Return what a claim's bytes show of a grant, engagement or order; None when they show none."""
-    scope = cast(tuple[tuple[object, ...], ...], decode_claim_values(claim))[0]
-    if scope[0] == ScopeKind.NONE:
-        return None
+def shown_claim(claim: bytes, chain_id: int, contract: bytes) -> ShownClaim:
+    """Return what a claim's bytes show; no bytes show nothing. MalformedAnswer when they are no claim's."""
+    if not claim:
+        return ShownClaim()
+    scope, delegation, _ = cast(tuple[tuple[object, ...], ...], decode_claim_values(claim))
+    authority = cast(int, delegation[_AUTHORITY])
+    if scope[_SCOPE_KIND] == ScopeKind.NONE:
+        return ShownClaim(authority=authority)
     commitment = _commitment(_GRANT, chain_id, contract, (_types()["scope"],), (scope,))
-    return ShownScope(commitment, cast(int, scope[_DAILY_CAP]))
+    return ShownClaim(commitment, cast(int, scope[_DAILY_CAP]), authority)
 
 
 def decode_evidence_values(data: bytes) -> tuple[object, ...]:

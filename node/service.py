@@ -204,13 +204,13 @@ class Node:
         """
         self._loop.set_exception_handler(self._upon_exception)
         try:
-            if self._settings.rpc.enabled:
-                await self._rpc.start()
             self._observe_start()
             self._refresh_roster()
             self._network.update_known(self._known_enodes())
             self._start_validator()
             await self._network.start()
+            if self._settings.rpc.enabled:
+                await self._rpc.start()  # last: a node that answers is one that runs
             head = self.ledger.head
             self._log.info(
                 "node started",

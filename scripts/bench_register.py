@@ -38,7 +38,7 @@ def signed() -> Receipt:
     signature = KEY.sign_recoverable(digest, hasher=None)
     reader = keccak256(KEY.public_key.format(compressed=False)[1:])[12:]
     whole = signature[:64] + bytes((signature[64] + 27,))
-    return Receipt(0, KEEPER, NOW_S, 1, digest, whole, reader, bytes(32), 0, 1, 1, 0, 0, bytes(16))
+    return Receipt(0, KEEPER, NOW_S, 1, digest, whole, reader, 1, bytes(32), 0, 1, 1, 0, 0, bytes(16))
 
 
 RECEIPT = signed()

@@ -21,7 +21,7 @@ from cocket.attestation.signature import ADDRESS_BYTES, SIGNATURE_BYTES, recover
 
 NONE = bytes(HASH_BYTES)
 _FORM = Struct(
-    f">QQQQ{HASH_BYTES}s{SIGNATURE_BYTES}s{ADDRESS_BYTES}s{HASH_BYTES}sIIIBB{SALT_BYTES}s{HASH_BYTES}s{HASH_BYTES}s"
+    f">QQQQ{HASH_BYTES}s{SIGNATURE_BYTES}s{ADDRESS_BYTES}sQ{HASH_BYTES}sIIIBB{SALT_BYTES}s{HASH_BYTES}s{HASH_BYTES}s"
 )
 RECEIPT_BYTES = _FORM.size
 _DECISION_AT = -(1 + SALT_BYTES + 2 * HASH_BYTES)
@@ -32,10 +32,12 @@ class Receipt:
     """One decision about one request.
 
     ``number`` counts a keeper's receipts from 0 without gaps; ``keeper`` is its party number; ``block_number`` the head
-    at which it asked the contract; ``request_hash`` what the reader signed (EIP-712); ``groups`` a bit mask;
-    ``decision`` the contract's reason code; ``salt`` random. Of a bulk read, ``index`` is the first record's, ``count``
-    says how many were given, and ``records`` is the root over them (:mod:`..page`); else 1 and zeros. ``grant`` is the
-    hash of what the reader claimed as it stands on the ledger; zeros when it claimed nothing.
+    at which it asked the contract; ``request_hash`` what the reader signed (EIP-712); ``party`` whose reading it was:
+    an officer's authority, by the delegation that it showed and the contract took, else the party of ``reader``; 0 when
+    nobody's. ``groups`` is a bit mask; ``decision`` the contract's reason code; ``salt`` random. Of a bulk read,
+    ``index`` is the first record's, ``count`` says how many were given, and ``records`` is the root over them
+    (:mod:`..page`); else 1 and zeros. ``grant`` is the hash of what the reader claimed as it stands on the ledger;
+    zeros when it claimed nothing.
     """
 
     number: int
@@ -45,6 +47,7 @@ class Receipt:
     request_hash: bytes
     signature: bytes
     reader: bytes
+    party: int
     batch: bytes
     index: int
     count: int
@@ -69,6 +72,7 @@ def receipt_of(
     keeper: int,
     time_s: int,
     block_number: int,
+    party: int,
     decision: int,
     salt: bytes,
     grant: bytes = NONE,
@@ -86,6 +90,7 @@ def receipt_of(
         request_hash=signing_hash(request),
         signature=signature,
         reader=signer_of(request, signature),
+        party=party,
         batch=request.batch,
         index=request.index if given is None else given.indices[0],
         count=1 if given is None else len(given.indices),
@@ -110,6 +115,7 @@ def encode_receipt(receipt: Receipt) -> bytes:
         receipt.request_hash,
         receipt.signature,
         receipt.reader,
+        receipt.party,
         receipt.batch,
         receipt.index,
         receipt.count,
@@ -144,6 +150,8 @@ def _problem(receipt: Receipt) -> str | None:
             return f"found {name} of {found} bytes; expected {length}"
     if not is_party(receipt.keeper):
         return f"found keeper {receipt.keeper}; expected a party's number"
+    if receipt.party and not is_party(receipt.party):
+        return f"found party {receipt.party}; expected a party's number, or 0"
     if receipt.count == 0 or (receipt.count > 1 and not receipt.is_bulk):
         return f"found {receipt.count} records with root 0x{receipt.records.hex()}; expected 1, or the root over them"
     return None if receipt.groups else "found no groups; expected at least one"
@@ -192,14 +200,16 @@ def validate_receipt(
     receipt: Receipt,
     request: ReadRequest,
     signature: bytes,
+    *,
     keeper: int,
+    party: int,
     indices: tuple[int, ...],
     grant: bytes,
 ) -> None:
     """Refuse (InvalidFile) a receipt that is not of this request by this keeper, and of exactly the records that came.
 
-    The reader looks at what it got: ``indices`` are those records' places in the batch, in order; ``grant`` the hash of
-    what it claimed, zeros for nothing.
+    The reader looks at what it got: ``party`` is whose reading it was; ``indices`` are those records' places in the
+    batch, in order; ``grant`` the hash of what it claimed, zeros for nothing.
     """
     is_bulk = request.count > 1
     expected: dict[str, int | bytes] = {
@@ -207,6 +217,7 @@ def validate_receipt(
         "request_hash": signing_hash(request),
         "signature": signature,
         "reader": signer_of(request, signature),
+        "party": party,
         "batch": request.batch,
         "index": indices[0],
         "count": len(indices),

@@ -16,10 +16,10 @@ from typing import Never
 from cocket.attestation.kinds import KINDS
 from cocket.attestation.reading.exchange import Refusal
 from cocket.attestation.reading.page import SALT_BYTES, Page
-from cocket.attestation.reading.receipt import NONE, Receipt, receipt_of
+from cocket.attestation.reading.receipt import Receipt, receipt_of
 from cocket.attestation.reading.request import ReadRequest, groups_of, signer_of
 from cocket.contracts import access, certificates, directory
-from cocket.contracts.access import Decision, Question, Reason, ShownScope
+from cocket.contracts.access import Decision, Question, Reason, ShownClaim, authority_party
 from cocket.contracts.certificates import Batch
 from cocket.contracts.errors import ContractError, ContractRefusal
 from cocket.node.errors import NodeError, Refused, Unavailable
@@ -27,6 +27,7 @@ from cocket.node.vault.bulk import Bulk
 from cocket.node.vault.declined import NO_SUCH_RECORD, Declined, declined
 from cocket.node.vault.gate import Gate
 from cocket.node.vault.ledger import Head, Ledger
+from cocket.node.vault.parties import own_party
 from cocket.node.vault.register import Register
 from cocket.node.vault.rules import Rules
 from cocket.node.vault.tombstones import Tombstones
@@ -37,13 +38,15 @@ READERS_MAX = 4096
 """Readers with refusals of the last hour that are remembered; beyond, nobody's are receipted."""
 _HOUR_S = 3600
 _STRANGERS = (Reason.UNKNOWN_READER, Reason.NO_DELEGATION)
+_UNJUDGED = (*_STRANGERS, Reason.UNKNOWN_RECORD, Reason.NOTHING_ASKED)
+"""Reasons that say nothing of a delegation that was shown, or that there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What Access said of a request, at which block; ``is_member``: the signer itself stands on the ledger.
+    """What Access said of a request, at which block.
 
-    ``scope`` is what the claim shows of a grant, None when it shows none.
+    ``shown`` is what the claim shows; ``own_party`` the signer's own, 0 for none.
     """
 
     request: ReadRequest
@@ -53,8 +56,15 @@ class Ruling:
     head: Head
     batch: Batch
     decision: Decision
-    is_member: bool
-    scope: ShownScope | None
+    own_party: int
+    shown: ShownClaim
+
+    @property
+    def party(self) -> int:
+        """Whose reading it is: the authority's whose delegation the contract took, else the signer's own."""
+        if self.shown.authority and self.decision.reason not in _UNJUDGED:
+            return authority_party(self.shown.authority)
+        return self.own_party
 
 
 class Judge:
@@ -89,17 +99,16 @@ class Judge:
         """
         reader = self._gate.signer(request, lambda: signer_of(request, signature))
         head = self._gate.head(request)
-        authority, standing = self._gate.parties_of(reader, head)
-        is_member = authority != 0 or standing.participant != 0
-        if not is_member and not claim:
+        party = own_party(*self._gate.parties_of(reader, head))
+        if not party and not claim:
             raise Declined(HTTPStatus.FORBIDDEN, NO_SUCH_RECORD)
         self._validate_contract(request, head)
         asked = _question(request, reader, request.index if index is None else index)
-        scope = self._shown_scope(request, claim)
+        shown = self._shown(request, claim)
         decision, batch = self._ask(request, asked, claim, evidence, head)
-        if not is_member and decision.reason in (*_STRANGERS, Reason.UNKNOWN_RECORD):
+        if not party and decision.reason in (*_STRANGERS, Reason.UNKNOWN_RECORD):
             raise Declined(HTTPStatus.FORBIDDEN, NO_SUCH_RECORD)
-        return Ruling(request, signature, reader, claim, head, batch, decision, is_member, scope)
+        return Ruling(request, signature, reader, claim, head, batch, decision, party, shown)
 
     def rule_again(self, ruling: Ruling, evidence: bytes) -> Ruling:
         """Return what Access says of the same, at the same block, when it is shown an evidence."""
@@ -131,15 +140,14 @@ class Judge:
 
     def bulk_left(self, ruling: Ruling) -> int:
         """Return how many records the reader's grant still opens today in bulk."""
-        commitment, cap = _grant_of(ruling)
-        return self._bulk.left(commitment, cap, self._now_s())
+        return self._bulk.left(ruling.shown.commitment, ruling.shown.daily_cap, self._now_s())
 
     def note_bulk(self, ruling: Ruling, indices: tuple[int, ...]) -> Receipt:
         """Return the one receipt of all records that are given, when list, receipt and nonce are on the disk.
 
         Declined when they are more than the reader's grant still opens today.
         """
-        commitment, cap = _grant_of(ruling)
+        commitment, cap = ruling.shown.commitment, ruling.shown.daily_cap
         page = Page(ruling.request.batch, token_bytes(SALT_BYTES), indices)
         self._bulk.take(commitment, len(indices), cap, self._now_s())
         try:
@@ -159,9 +167,10 @@ class Judge:
             keeper=self._rules.keeper,
             time_s=self._now_s(),
             block_number=ruling.head.number,
+            party=ruling.party,
             decision=int(ruling.decision.reason),
             salt=token_bytes(SALT_BYTES) if given is None else given.salt,
-            grant=_grant_of(ruling)[0],
+            grant=ruling.shown.commitment,
             given=given,
         )
         try:
@@ -186,9 +195,9 @@ class Judge:
                 HTTPStatus.BAD_REQUEST, f"contract 0x{request.access.hex()} is not Access; 0x{named.hex()} is"
             )
 
-    def _shown_scope(self, request: ReadRequest, claim: bytes) -> ShownScope | None:
+    def _shown(self, request: ReadRequest, claim: bytes) -> ShownClaim:
         try:
-            return access.shown_scope(claim, request.chain_id, request.access) if claim else None
+            return access.shown_claim(claim, request.chain_id, request.access)
         except ContractError as error:
             raise declined(HTTPStatus.BAD_REQUEST, str(error)) from None
 
@@ -234,8 +243,3 @@ class Judge:
 
 def _question(request: ReadRequest, reader: bytes, index: int) -> Question:
     return Question(reader, request.batch, index, frozenset(groups_of(request.groups)), request.purpose)
-
-
-def _grant_of(ruling: Ruling) -> tuple[bytes, int]:
-    """Return the hash and the daily cap of what the reader claims; zeros when it claims nothing."""
-    return (NONE, 0) if ruling.scope is None else (ruling.scope.commitment, ruling.scope.daily_cap)

@@ -28,6 +28,7 @@ from cocket.node.vault.declined import NO_SUCH_RECORD, Declined, declined
 from cocket.node.vault.gate import Gate
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.ledger import Head, Ledger
+from cocket.node.vault.parties import own_party
 from cocket.node.vault.register import Register
 from cocket.node.vault.rules import Rules
 from cocket.node.vault.tombstones import Tombstones
@@ -67,17 +68,17 @@ class Eraser:
         signer = self._gate.signer(request, lambda: signer_of(request, signature))
         head = self._gate.head(request)
         batch = self._ledger.view(certificates.ADDRESS, certificates.batch(request.batch), head.number)
-        self._validate(request, batch, signer, head)
+        party = self._validated_party(request, batch, signer, head)
         place = (request.batch, request.index)
         custodians = self._custodians(request)
-        receipt = self._note(request, signature, signer, head)
+        receipt = self._note(request, signature, signer, party, head)
         self._tombstones.add(place)
         if self._holdings is not None:
             self._holdings.erase(*place)
         return encode_erased(Erased(receipt, custodians))
 
-    def _validate(self, request: EraseRequest, batch: Batch, signer: bytes, head: Head) -> None:
-        """Refuse who has no say about the record, and an erasure that a hold or the retention forbids."""
+    def _validated_party(self, request: EraseRequest, batch: Batch, signer: bytes, head: Head) -> int:
+        """Return who erases; refuse who has no say about the record, and what a hold or the retention forbids."""
         authority, standing = self._gate.parties_of(signer, head)
         is_controller = standing.in_force and standing.participant == batch.participant != 0
         is_authority = authority == batch.authority != 0
@@ -97,6 +98,7 @@ class Eraser:
         if not is_authority and self._now_s() < until_s:
             days = -(-(until_s - self._now_s()) // DAY_S)
             raise declined(HTTPStatus.CONFLICT, f"it is to be kept {days} days more; its authority may erase it")
+        return own_party(authority, standing)
 
     def _custodians(self, request: EraseRequest) -> tuple[int, ...]:
         """Return who else is to be told: the record's custodians, as far as this vault knows them."""
@@ -109,7 +111,7 @@ class Eraser:
             return ()
         return tuple([seat.authority for seat in seats])
 
-    def _note(self, request: EraseRequest, signature: bytes, signer: bytes, head: Head) -> Receipt:
+    def _note(self, request: EraseRequest, signature: bytes, signer: bytes, party: int, head: Head) -> Receipt:
         receipt = Receipt(
             number=0,
             keeper=self._rules.keeper,
@@ -118,6 +120,7 @@ class Eraser:
             request_hash=signing_hash(request),
             signature=signature,
             reader=signer,
+            party=party,
             batch=request.batch,
             index=request.index,
             count=1,

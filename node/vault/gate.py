@@ -10,9 +10,10 @@ from http import HTTPStatus
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.reading.erasure import EraseRequest
 from cocket.attestation.reading.request import EXPIRY_S_MAX, ReadRequest
-from cocket.contracts import consortium, participants
+from cocket.contracts.participants import Standing
 from cocket.node.vault.declined import declined
 from cocket.node.vault.ledger import Head, Ledger
+from cocket.node.vault.parties import parties_of
 from cocket.node.vault.register import Register
 from cocket.node.vault.rules import Rules
 
@@ -72,10 +73,6 @@ class Gate:
             )
         return head
 
-    def parties_of(self, signer: bytes, head: Head) -> tuple[int, participants.Standing]:
+    def parties_of(self, signer: bytes, head: Head) -> tuple[int, Standing]:
         """Return the number of the authority that an account acts for (0: none), and its standing as a participant."""
-        return self._ledger.two_views(
-            (consortium.ADDRESS, consortium.authority_of(signer)),
-            (participants.ADDRESS, participants.standing_of(signer)),
-            head.number,
-        )
+        return parties_of(self._ledger, signer, head.number)

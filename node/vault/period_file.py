@@ -17,7 +17,7 @@ from cocket.attestation.reading.receipts import PERIOD_SEED_BYTES
 from cocket.node.errors import NodeFault, Refused
 from cocket.node.store.frames import encode_frame, read_frame, with_checksum, without_checksum
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 RESTORE = "it is damaged; restore it from the newest copy: the vault goes on if that agrees with its last anchored root"
 
 _MAGIC = b"cocketr\n"

@@ -26,7 +26,7 @@ from cocket.attestation.reading.exchange import (
     encode_share_call,
 )
 from cocket.attestation.reading.item import validate_item
-from cocket.attestation.reading.receipt import NONE, Receipt, validate_receipt
+from cocket.attestation.reading.receipt import Receipt, validate_receipt
 from cocket.attestation.reading.request import ReadRequest, signing_hash
 from cocket.attestation.sealing.custody import Custody, Seat
 from cocket.attestation.sealing.hpke import PRIVATE_KEY_BYTES, PrivateKey, Suite
@@ -41,6 +41,7 @@ from cocket.node.errors import Refused, Unavailable
 from cocket.node.vault.connection import RELEASE_PATH, SHARE_PATH, call_service
 from cocket.node.vault.gathering import Masks, gather
 from cocket.node.vault.ledger import Head, Ledger
+from cocket.node.vault.parties import party_of
 
 EXPIRES_AFTER_S = 120
 NEVER_HIDDEN = 0
@@ -97,13 +98,26 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
-    """A request, signed, with what it claims and the private part of its fresh key."""
+    """A request, signed, with what it claims, whose reading it is, and the private part of its fresh key."""
 
     request: ReadRequest
     signature: bytes
     claim: bytes
     grant: bytes
+    party: int
     key: PrivateKey
+
+    def validate(self, receipt: Receipt, keeper: int, indices: tuple[int, ...]) -> None:
+        """Refuse (InvalidFile) a receipt of anything else than this request by this keeper."""
+        validate_receipt(
+            receipt,
+            self.request,
+            self.signature,
+            keeper=keeper,
+            party=self.party,
+            indices=indices,
+            grant=self.grant,
+        )
 
 
 class Reader:
@@ -164,9 +178,11 @@ class Reader:
             nonce=token_bytes(HASH_BYTES),
             fresh_key=key.public,
         )
-        scope = access.shown_scope(wanted.claim, chain_id, wanted.contract) if wanted.claim else None
-        grant = NONE if scope is None else scope.commitment
-        return _Signed(request, self._sign(signing_hash(request)), wanted.claim, grant, key)
+        shown = access.shown_claim(wanted.claim, chain_id, wanted.contract)
+        digest = signing_hash(request)
+        signature = self._sign(digest)
+        party = shown.authority or party_of(self._ledger, recover(digest, signature), head.number)
+        return _Signed(request, signature, wanted.claim, shown.commitment, party, key)
 
     def _service(self, party: int, kind: ServiceKind, head: Head) -> Service:
         service = self._ledger.view(access.ADDRESS, access.service_of(party, kind), head.number)
@@ -182,7 +198,7 @@ class Reader:
         answer = self._call(service, RELEASE_PATH, body, who)
         try:
             release = decode_release(answer, request)
-            validate_receipt(release.receipt, request, signed.signature, service.keeper, release.indices, signed.grant)
+            signed.validate(release.receipt, service.keeper, release.indices)
             for given in release.records:
                 _validate_record(given, release.custody, request, batch.participant)
                 self._validate_signer(given, batch.participant, head)
@@ -204,7 +220,7 @@ class Reader:
         answer = self._call(service, SHARE_PATH, encode_share_call(shown), who)
         try:
             share = decode_share(answer)
-            validate_receipt(share.receipt, request, signed.signature, service.keeper, release.indices, signed.grant)
+            signed.validate(share.receipt, service.keeper, release.indices)
             masks = unwrap_masks(request, authority, signed.key, share.wrapped, len(release.records))
             return Masks(authority, masks, share.receipt)
         except AttestationError as error:

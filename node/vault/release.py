@@ -99,7 +99,7 @@ class Vault:
         evidence = Evidence(residency=self._residencies(ruling.request.batch))
         if evidence.residency is not None and ruling.decision.reason is Reason.OUTSIDE_RESIDENCY:
             ruling = self._judge.rule_again(ruling, encode_evidence(evidence))
-        is_without_grant = ruling.decision.reason is Reason.NO_GRANT and ruling.scope is None
+        is_without_grant = ruling.decision.reason is Reason.NO_GRANT and not ruling.shown.has_scope
         if is_without_grant and deposit is not None:
             country = deposit.opening.country
             root, path = deposit.manifest.binding.document_root, deposit.opening.anchor.path

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.transport import fingerprint_of
-from cocket.contracts import access, consortium, participants
-from cocket.contracts.access import ServiceKind, authority_party, participant_party
+from cocket.contracts import access
+from cocket.contracts.access import ServiceKind
 from cocket.node.encryption_key import close_encryption_key, open_encryption_key
 from cocket.node.errors import NodeError, NodeFault, Refused, Unavailable
 from cocket.node.http_server import HttpServer, Tls
@@ -30,6 +30,7 @@ from cocket.node.vault.eraser import Eraser
 from cocket.node.vault.gate import Gate
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.ledger import Ledger
+from cocket.node.vault.parties import party_of
 from cocket.node.vault.register import Register
 from cocket.node.vault.release import Vault
 from cocket.node.vault.residency import load_residency
@@ -189,8 +190,8 @@ class KeeperService:
                 f"node {ledger.url}: chain {chain[0]} with genesis 0x{chain[1].hex()}; {self._home.config} names "
                 f"{settings.chain_id} with {settings.genesis_hash}: name a node of that network"
             )
-        keeper = keeper_of(ledger, self._account)
-        if keeper is None:
+        keeper = party_of(ledger, self._account, ledger.head().number)
+        if not keeper:
             raise Unavailable(
                 f"account 0x{self._account.hex()} is nobody's on the ledger yet; an authority accredits it: "
                 f"cocket participant accredit --role service --account 0x{self._account.hex()} ..."
@@ -249,18 +250,6 @@ class KeeperService:
         if isinstance(answered.trouble, NodeFault):
             self._fault = answered.trouble
             self._loop.call_soon_threadsafe(self.stop)
-
-
-def keeper_of(ledger: Ledger, account: bytes) -> int | None:
-    """Return the party that an account acts for, None when it is nobody's."""
-    authority, participant = ledger.two_views(
-        (consortium.ADDRESS, consortium.authority_of(account)),
-        (participants.ADDRESS, participants.participant_of(account)),
-        ledger.head().number,
-    )
-    if participant:
-        return participant_party(participant)
-    return authority_party(authority) or None
 
 
 def run_keeper(path: Path, passphrase: str, *, kind: str, json_log: bool = False) -> None:

@@ -1,6 +1,7 @@
 """Receipts: one form of fixed width, both halves in it; a reader sees when it was given another's."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from attestation.reading.trial import KEEPER, READER, REQUEST, receipt_number, sign
@@ -24,7 +25,15 @@ from cocket.attestation.reading.request import signing_hash
 
 SIGNATURE = sign(signing_hash(REQUEST))
 RECEIPT = receipt_of(
-    REQUEST, SIGNATURE, number=9, keeper=KEEPER, time_s=1_800_000_009, block_number=80, decision=2, salt=b"s" * 16
+    REQUEST,
+    SIGNATURE,
+    number=9,
+    keeper=KEEPER,
+    time_s=1_800_000_009,
+    block_number=80,
+    party=4,
+    decision=2,
+    salt=b"s" * 16,
 )
 NUMBERS = st.integers(0, (1 << 53) - 1)
 HASHES = st.binary(min_size=32, max_size=32)
@@ -37,6 +46,7 @@ RECEIPTS = st.builds(
     request_hash=HASHES,
     signature=st.binary(min_size=65, max_size=65),
     reader=st.binary(min_size=20, max_size=20),
+    party=st.just(0) | st.integers(1, 255) | st.integers((1 << 32) + 1, (1 << 33) - 1),
     batch=HASHES,
     index=st.integers(0, (1 << 20) - 1),
     count=st.just(1),
@@ -58,6 +68,7 @@ def test_the_bytes_are_those_of_the_formats_page():
         + signing_hash(REQUEST)
         + SIGNATURE
         + READER
+        + (4).to_bytes(8)
         + b"b" * 32
         + (5).to_bytes(4)
         + (1).to_bytes(4)
@@ -69,7 +80,7 @@ def test_the_bytes_are_those_of_the_formats_page():
     )
     data = encode_receipt(RECEIPT)
     assert data == expected
-    assert len(data) == RECEIPT_BYTES == 275
+    assert len(data) == RECEIPT_BYTES == 283
     assert leaf_of(data) == keccak256(b"cocket\x01\x30" + expected)
 
 
@@ -96,6 +107,7 @@ def test_any_other_bytes_are_refused_and_what_is_taken_has_one_form(data):
         ("number", -1, "found number"),
         ("keeper", 0, "found keeper 0"),
         ("keeper", 256, "found keeper 256"),
+        ("party", 256, "found party 256"),
         ("time_s", 1 << 60, "found time_s"),
         ("block_number", 1 << 60, "found block_number"),
         ("index", 1 << 20, "found index"),
@@ -122,13 +134,14 @@ def test_what_no_receipt_can_hold_is_not_written(name, value, why):
         (8, bytes(8), "found keeper 0"),
         (16, b"\xff", "found time_s"),
         (24, b"\xff", "found block_number"),
-        (181, b"\xff", "found index"),
-        (185, bytes(4), "found 0 records"),
-        (185, b"\xff", "found count"),
-        (188, b"\x02", "found 2 records with root 0x00"),
-        (189, bytes(4), "found no groups"),
-        (189, b"\xff", "found groups"),
-        (193, b"\x20", "found purpose 32"),
+        (149, b"\xff", "found party"),
+        (189, b"\xff", "found index"),
+        (193, bytes(4), "found 0 records"),
+        (193, b"\xff", "found count"),
+        (196, b"\x02", "found 2 records with root 0x00"),
+        (197, bytes(4), "found no groups"),
+        (197, b"\xff", "found groups"),
+        (201, b"\x20", "found purpose 32"),
     ],
 )
 def test_what_no_receipt_can_hold_is_not_read(at, value, why):
@@ -139,7 +152,7 @@ def test_what_no_receipt_can_hold_is_not_read(at, value, why):
 
 @pytest.mark.parametrize("length", [0, RECEIPT_BYTES - 1, RECEIPT_BYTES + 1])
 def test_another_length_is_refused(length):
-    with pytest.raises(InvalidFile, match=f"a receipt of {length} bytes; expected 275"):
+    with pytest.raises(InvalidFile, match=f"a receipt of {length} bytes; expected 283"):
         decode_receipt(bytes(length))
 
 
@@ -151,7 +164,7 @@ def test_a_receipt_shows_who_signed():
 
 
 def test_a_reader_takes_the_receipt_of_its_request():
-    validate_receipt(RECEIPT, REQUEST, SIGNATURE, KEEPER, (5,), bytes(32))
+    validate_receipt(RECEIPT, REQUEST, SIGNATURE, keeper=KEEPER, party=4, indices=(5,), grant=bytes(32))
 
 
 @pytest.mark.parametrize(
@@ -161,6 +174,8 @@ def test_a_reader_takes_the_receipt_of_its_request():
         ("request_hash", b"o" * 32),
         ("signature", b"o" * 65),
         ("reader", b"o" * 20),
+        ("party", 3),
+        ("party", 0),
         ("batch", b"o" * 32),
         ("index", 6),
         ("groups", 1),
@@ -172,13 +187,23 @@ def test_a_reader_takes_the_receipt_of_its_request():
 )
 def test_a_reader_takes_no_other(name, value):
     with pytest.raises(InvalidFile, match=f"a receipt whose {name} is"):
-        validate_receipt(replace(RECEIPT, **{name: value}), REQUEST, SIGNATURE, KEEPER, (5,), bytes(32))
+        validate_receipt(
+            replace(RECEIPT, **{name: value}), REQUEST, SIGNATURE, keeper=KEEPER, party=4, indices=(5,), grant=bytes(32)
+        )
 
 
 def test_no_receipt_is_made_of_a_signature_that_is_none():
     with pytest.raises(InvalidFile, match="no key can have made"):
         receipt_of(
-            REQUEST, bytes(64) + b"\x1b", number=0, keeper=KEEPER, time_s=0, block_number=0, decision=0, salt=b"s" * 16
+            REQUEST,
+            bytes(64) + b"\x1b",
+            number=0,
+            keeper=KEEPER,
+            time_s=0,
+            block_number=0,
+            party=0,
+            decision=0,
+            salt=b"s" * 16,
         )
 
 
@@ -192,11 +217,12 @@ def test_a_reader_takes_the_receipt_of_a_page_with_exactly_the_records_that_came
     request = replace(REQUEST, count=64)
     signature, page = sign(signing_hash(request)), Page(REQUEST.batch, b"s" * 16, (7, 8, 30))
     receipt = receipt_of(
-        request, signature, number=9, keeper=KEEPER, time_s=1, block_number=1, decision=2, salt=page.salt,
+        request, signature, number=9, keeper=KEEPER, time_s=1, block_number=1, party=4, decision=2, salt=page.salt,
         grant=b"g" * 32, given=page,
     )  # fmt: skip
     assert (receipt.index, receipt.count, receipt.records) == (7, 3, records_root(page))
-    validate_receipt(receipt, request, signature, KEEPER, (7, 8, 30), b"g" * 32)
+    whose: dict[str, Any] = {"keeper": KEEPER, "party": 4, "grant": b"g" * 32}
+    validate_receipt(receipt, request, signature, indices=(7, 8, 30), **whose)
     for others in ((7, 8), (7, 8, 31), (7, 8, 30, 31), (8, 30)):
         with pytest.raises(InvalidFile, match="a receipt whose"):
-            validate_receipt(receipt, request, signature, KEEPER, others, b"g" * 32)
+            validate_receipt(receipt, request, signature, indices=others, **whose)

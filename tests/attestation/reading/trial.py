@@ -54,6 +54,7 @@ def receipt_number(number: int, keeper: int = KEEPER) -> Receipt:
         keeper=keeper,
         time_s=1_800_000_000 + number,
         block_number=80 + number,
+        party=4,
         decision=number % 3,
         salt=random_of(f"salt {number}", 16),
     )

@@ -158,10 +158,31 @@ def test_an_officer_reads_in_its_authority_s_place_while_delegated(reads: Reads,
     assert refusal(reads, officer, asked).refusal == NO_SUCH_RECORD
     commitment = delegation_commitment(reads.chain_id, delegation)
     reads.commit(commitment, reads.admin("SG"))
-    assert reads.reader(officer).read(asked).receipts[0][1].decision == Reason.BY_RIGHT
+    receipts = [receipt for _, receipt in reads.reader(officer).read(asked).receipts]
+    assert {(receipt.decision, receipt.party) for receipt in receipts} == {(Reason.BY_RIGHT, SG)}
     assert refusal(reads, STRANGER, asked).refusal == NO_SUCH_RECORD
     reads.client.send(reads.admin("SG"), access.ADDRESS, access.withdraw(commitment=commitment, reason=1))
-    assert told(reads, officer, asked) is Reason.WITHDRAWN
+    refused = refusal(reads, officer, asked).refusal
+    assert refused.receipt is not None
+    assert (refused.code, refused.receipt.party) == (Reason.WITHDRAWN, SG)
+
+
+def test_nobody_has_its_reading_written_to_another_by_a_delegation_that_it_does_not_have(
+    reads: Reads, anchor: Anchor
+) -> None:
+    delegation = Delegation(
+        SG,
+        reads.address(reads.chamber),
+        frozenset({0, 2}),
+        frozenset({Purpose.IMPORT_CLEARANCE}),
+        random_of("none", 16),
+    )
+    asked = wanted(anchor, 2, claim=encode_claim(Claim(delegation=delegation)))
+    refused = refusal(reads, reads.chamber, asked).refusal
+    assert refused.receipt is not None
+    assert (refused.code, refused.receipt.party) == (Reason.NO_DELEGATION, participant_party(1))
+    own = reads.reader(reads.chamber).read(wanted(anchor, 2, purpose=Purpose.OWN_RECORDS))
+    assert {receipt.party for _, receipt in own.receipts} == {participant_party(1)}
 
 
 def test_a_rotated_key_is_refused_and_the_new_one_reads(reads: Reads) -> None:

@@ -453,8 +453,9 @@ def test_the_register_of_another_is_refused() -> None:
 def test_another_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     disk = FakeDisk()
     opened(disk)
-    monkeypatch.setattr(period_file, "FORMAT_VERSION", 3)
-    with pytest.raises(Refused, match="format 2 found, this program reads 3: use its program"):
+    known = period_file.FORMAT_VERSION
+    monkeypatch.setattr(period_file, "FORMAT_VERSION", known + 1)
+    with pytest.raises(Refused, match=f"format {known} found, this program reads {known + 1}: use its program"):
         opened(disk)
 
 
