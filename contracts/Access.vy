@@ -17,7 +17,7 @@
 @dev A commitment's word, from the low bits up: from 40 | to 40 | made at 40 | withdrawn at 40 | party 64 | reason 16.
      Commitments are keccak256 of the ABI encoding of (tag, chain id, this contract, fields in order). Histories by subject:
      a document kind (0..255): its default right, groups 16 | purposes 32; 2**128 + participant, and keccak256(batch | index):
-     a freeze, frozen 1 | reason 16.
+     a freeze, frozen 1 | reason 16; 2**129 + purpose: the delay of its listing, in seconds.
 """
 
 import history
@@ -115,6 +115,8 @@ ORDER_DOMAIN: constant(bytes8) = 0x636f636b65740143
 
 MASK_40: constant(uint256) = 2**40 - 1
 CONTROLLER_FREEZES: constant(uint256) = 2**128
+LISTING_DELAYS: constant(uint256) = 2**129
+LISTING_DELAY_MAX: constant(uint32) = 315_360_000  # ten years of 365 days: delayed, never dropped
 
 DIRECTORY: immutable(address)
 
@@ -210,6 +212,10 @@ event DefaultRightSet:
     kind: indexed(uint8)
     groups: uint16
     purposes: uint32
+
+event ListingDelaySet:
+    purpose: indexed(uint8)
+    delay: uint32
 
 event DefaultRightDeclined:
     batch: indexed(bytes32)
@@ -377,6 +383,20 @@ def setDefaultRight(kind: uint8, groups: uint16, purposes: uint32):
 
 
 @external
+def setListingDelay(purpose: uint8, delay: uint32):
+    """
+    @notice How many seconds after a read for a purpose the record's subject is told of it: delayed, never dropped. Only by
+            vote; it binds reads from this block on.
+    """
+    consortium: address = staticcall Directory(DIRECTORY).addressOf(names.CONSORTIUM)
+    assert msg.sender == consortium, "access: not the consortium"
+    assert purpose != 0 and purpose < PURPOSES, "access: unknown purpose"
+    assert delay <= LISTING_DELAY_MAX, "access: delay too long"
+    history._append(LISTING_DELAYS + convert(purpose, uint256), block.timestamp, convert(delay, uint256))
+    log ListingDelaySet(purpose=purpose, delay=delay)
+
+
+@external
 def serve(kind: uint8, keeper: uint64, certificate: bytes32, url: String[URL_BYTES_MAX]):
     """
     @notice Say where the sender's vault (1) or custodian (2) is: HTTPS, with a certificate of this SHA-256 (of its DER). An
@@ -443,6 +463,16 @@ def defaultRightAt(kind: uint8, time: uint256) -> (uint16, uint32):
 
 @external
 @view
+def listingDelayAt(purpose: uint8, time: uint256) -> uint32:
+    """
+    @notice How many seconds after a read for a purpose at that time the record's subject is told of it.
+    """
+    word: uint256 = history._word_at(LISTING_DELAYS + convert(purpose, uint256), time)
+    return convert(history._fact(word), uint32)
+
+
+@external
+@view
 def declined(batch: bytes32, participant: uint32) -> bool:
     """
     @notice Whether a participant declined the default right for a batch.
@@ -501,7 +531,7 @@ def version() -> String[16]:
     """
     @notice The version of this contract's code and interface.
     """
-    return "1.0.0"
+    return "1.1.0"
 
 
 # The decision

@@ -33,6 +33,7 @@ interface Directory:
 
 interface Access:
     def setDefaultRight(kind: uint8, groups: uint16, purposes: uint32): nonpayable
+    def setListingDelay(purpose: uint8, delay: uint32): nonpayable
 
 interface Participants:
     def authorityBehind(key: address) -> uint256: view
@@ -56,6 +57,7 @@ ENTRY: constant(uint8) = 6
 CODE_LIST: constant(uint8) = 7
 PARAMETER: constant(uint8) = 8
 DEFAULT_RIGHT: constant(uint8) = 9
+LISTING_DELAY: constant(uint8) = 10
 
 OPEN: constant(uint8) = 1
 PASSED: constant(uint8) = 2
@@ -68,6 +70,8 @@ PARTICIPANTS_DEPLOY: constant(uint8) = 3
 SPACING_BLOCKS_MAX: constant(uint256) = 100_000
 PROPOSAL_PERIOD_MIN: constant(uint256) = 60
 PROPOSAL_PERIOD_MAX: constant(uint256) = 31_536_000
+PURPOSES: constant(uint8) = 32
+LISTING_DELAY_MAX: constant(uint32) = 315_360_000
 
 DIRECTORY: immutable(address)
 
@@ -320,6 +324,19 @@ def proposeDefaultRight(kind: uint8, groups: uint16, purposes: uint32) -> uint25
     """
     proposal: Proposal = self._draft(DEFAULT_RIGHT, convert(kind, uint256))
     proposal.amount = convert(groups, uint256) | (convert(purposes, uint256) << 16)
+    return self._propose(proposal)
+
+
+@external
+def proposeListingDelay(purpose: uint8, delay: uint32) -> uint256:
+    """
+    @notice Propose how many seconds after a read for a purpose the record's subject is told of it, at most ten years; zero
+            for at once. Binds reads after it is decided. Two thirds.
+    """
+    assert purpose != 0 and purpose < PURPOSES, "consortium: unknown purpose"
+    assert delay <= LISTING_DELAY_MAX, "consortium: delay too long"
+    proposal: Proposal = self._draft(LISTING_DELAY, convert(purpose, uint256))
+    proposal.amount = convert(delay, uint256)
     return self._propose(proposal)
 
 
@@ -606,7 +623,7 @@ def version() -> String[16]:
     """
     @notice The version of this contract's code and interface.
     """
-    return "1.0.0"
+    return "1.1.0"
 
 
 # Standing
@@ -735,7 +752,7 @@ def _decide(proposal: uint256):
 @internal
 @pure
 def _suffices(kind: uint8, approvals: uint256, active: uint256) -> bool:
-    if kind <= ENTRY or kind == DEFAULT_RIGHT:
+    if kind <= ENTRY or kind == DEFAULT_RIGHT or kind == LISTING_DELAY:
         return 3 * approvals >= 2 * active
     return 2 * approvals > active
 
@@ -796,15 +813,23 @@ def _execute(number: uint256):
     elif proposal.kind == CODE_LIST:
         extcall Directory(DIRECTORY).setCodeList(proposal.name, convert(proposal.amount, bytes32))
     elif proposal.kind == DEFAULT_RIGHT:
-        access: address = staticcall Directory(DIRECTORY).addressOf(names.ACCESS)
-        assert access != empty(address), "consortium: no access contract"
         groups: uint16 = convert(proposal.amount & 65535, uint16)
         purposes: uint32 = convert(proposal.amount >> 16, uint32)
-        extcall Access(access).setDefaultRight(convert(proposal.authority, uint8), groups, purposes)
+        extcall Access(self._access()).setDefaultRight(convert(proposal.authority, uint8), groups, purposes)
+    elif proposal.kind == LISTING_DELAY:
+        extcall Access(self._access()).setListingDelay(convert(proposal.authority, uint8), convert(proposal.amount, uint32))
     else:
         parameter: uint8 = convert(proposal.authority, uint8)
         self._set_parameter(parameter, proposal.amount)
         log ParameterSet(parameter=parameter, amount=proposal.amount)
+
+
+@internal
+@view
+def _access() -> address:
+    access: address = staticcall Directory(DIRECTORY).addressOf(names.ACCESS)
+    assert access != empty(address), "consortium: no access contract"
+    return access
 
 
 @internal

@@ -27,6 +27,8 @@ EVERY_INDEX = (1 << 32) - 1
 GROUPS_MAX = 16
 PURPOSES_MAX = 32
 COUNTRIES_MAX = 64
+LISTING_DELAY_S_MAX = 315_360_000
+"""Ten years of 365 days: a vote delays what a record's subject is told of reads, and never drops it."""
 URL_BYTES_MAX = 128
 OPENING_BYTES_MAX = 8192
 """A claim with two officers has 1,300 bytes, an evidence with every country 3,000."""
@@ -366,6 +368,11 @@ def may_read(question: Question, claim: bytes = b"", evidence: bytes = b"") -> V
 def commitment_of(commitment: bytes) -> View[Commitment]:
     """Ask what stands under a commitment."""
     return interface(_ACCESS).view("commitmentOf", commitment, make=lambda values: Commitment(*values))
+
+
+def listing_delay_at(purpose: int, time: int) -> View[int]:
+    """Ask how many seconds after a read for a purpose at that time the record's subject is told of it."""
+    return interface(_ACCESS).view("listingDelayAt", purpose, time, make=lambda value: cast(int, value))
 
 
 def default_right_at(kind: int, time: int) -> View[DefaultRight]:

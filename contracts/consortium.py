@@ -53,6 +53,7 @@ class ProposalKind(IntEnum):
     CODE_LIST = 7
     PARAMETER = 8
     DEFAULT_RIGHT = 9
+    LISTING_DELAY = 10
 
 
 class ProposalStatus(IntEnum):
@@ -197,6 +198,11 @@ def propose_default_right(*, kind: int, groups: int, purposes: int) -> bytes:
     ``groups`` and ``purposes`` are bits, as ``access.encode_bits`` makes them.
     """
     return interface(_CONSORTIUM).call("proposeDefaultRight", kind, groups, purposes)
+
+
+def propose_listing_delay(*, purpose: int, delay_s: int) -> bytes:
+    """Give the calldata that proposes how long after a read for a purpose the record's subject is told of it."""
+    return interface(_CONSORTIUM).call("proposeListingDelay", purpose, delay_s)
 
 
 def vote(*, proposal: int, approve: bool) -> bytes:

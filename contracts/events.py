@@ -335,6 +335,14 @@ class DefaultRightSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ListingDelaySet:
+    """Records' subjects are told of reads for a purpose only so many seconds later, of those from then on."""
+
+    purpose: int
+    delay: int
+
+
+@dataclass(frozen=True, slots=True)
 class DefaultRightDeclined:
     """A participant declined the default right for a batch that it is about to anchor."""
 
@@ -439,6 +447,7 @@ Event: TypeAlias = (
     | CommitmentMade
     | CommitmentWithdrawn
     | DefaultRightSet
+    | ListingDelaySet
     | DefaultRightDeclined
     | ResidencySet
     | RecordFrozen
@@ -486,6 +495,7 @@ _EVENTS: Mapping[str, Callable[..., Event]] = MappingProxyType(
         "CommitmentMade": CommitmentMade,
         "CommitmentWithdrawn": CommitmentWithdrawn,
         "DefaultRightSet": DefaultRightSet,
+        "ListingDelaySet": ListingDelaySet,
         "DefaultRightDeclined": DefaultRightDeclined,
         "ResidencySet": ResidencySet,
         "RecordFrozen": RecordFrozen,

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from command import cocket, done, refused
 from founding.founders import PASSPHRASE, custodian_of, make_home, make_parameters
-from office import END_DAY, FIRST_DAY, Office
+from office import END_DAY, FIRST_DAY, Office, open_office
 
-from cocket.cli.authority import keys_of
-from cocket.contracts import consortium
+from cocket.cli.proposing import keys_of
+from cocket.contracts import access, consortium
+from cocket.contracts.access import Purpose
 from cocket.genesis import ceremony
 from cocket.genesis.record import encode_record
 
@@ -115,6 +116,48 @@ def test_a_parameter_changes_by_more_than_half(office: Office) -> None:
     assert refused(3, "authority", "execute", number, *office.home("SG"))
     assert refused(3, "authority", "vote", 999, "--for", *office.home("SG"))
     assert proposal(office, number)["approvals"] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("words", "about"),
+    [
+        (("parameter", "spacing-blocks", 7), "spacing-blocks 7"),
+        (
+            ("default-right", "--group", "goods", "--purpose", "import-clearance"),
+            "certificate-of-origin: certificate, goods for import-clearance",
+        ),
+        (("default-right",), "certificate-of-origin: nothing"),
+        (("listing-delay", "risk-analysis", 180), "risk-analysis 180 days"),
+        (("directory-entry", "Access", "0x" + "ab" * 20), "Access 0x" + "ab" * 20),
+    ],
+)
+def test_voters_see_what_they_vote_on(office: Office, words: tuple[object, ...], about: str) -> None:
+    number = done("authority", "propose", *words, *office.home("KE"))["proposal"]
+    assert proposal(office, number)["about"] == about
+    done("authority", "vote", number, "--against", *office.home("BR"))
+    done("authority", "vote", number, "--against", *office.home("NL"))
+
+
+def test_the_authorities_decide_on_default_rights_and_delays(tmp_path: Path) -> None:
+    right = ("default-right", "--group", "origin", "--purpose", "statistics")
+    with open_office(tmp_path) as office:
+        for words in (right, ("listing-delay", "audit", 30)):
+            number = done("authority", "propose", *words, *office.home("KE"))["proposal"]
+            done("authority", "vote", number, "--for", *office.home("NL"))
+            answer = done("authority", "vote", number, "--for", *office.home("SG"))
+            assert answer["standing"] == "executed"
+        later = int(str(answer["time"])) + 1
+        found = office.client.view(access.ADDRESS, access.default_right_at(1, later))
+        assert (found.groups, found.purposes) == ({0, 3}, {Purpose.STATISTICS})
+        assert office.client.view(access.ADDRESS, access.listing_delay_at(Purpose.AUDIT, later)) == 30 * 86_400
+
+
+def test_a_right_has_groups_and_purposes(office: Office) -> None:
+    words = ("authority", "propose", "default-right")
+    assert "both" in refused(2, *words, "--group", "goods", *office.home("KE"))
+    assert "expected one of" in refused(2, *words, "--group", "x", "--purpose", "audit", *office.home("KE"))
+    assert cocket("authority", "propose", "listing-delay", "audit", 3651, *office.home("KE")).code == 2
+    assert refused(2, "authority", "propose", "directory-entry", "Access", "0x12", *office.home("KE"))
 
 
 def test_voters_see_what_would_be_recorded(office: Office, tmp_path: Path) -> None:

@@ -437,6 +437,47 @@ def test_only_the_vote_sets_default_rights(ledger):
             ledger.access(sender, call)
 
 
+# -- delays of listings ------------------------------------------------------------------------------------------------
+
+
+def test_a_vote_delays_what_subjects_are_told_of_later_reads_for_a_purpose(ledger):
+    before = ledger.time
+    assert ledger.ask_access(access.listing_delay_at(Purpose.AUDIT, before)) == 0
+    sent = decide(ledger, [NL, KE, SG], consortium.propose_listing_delay(purpose=Purpose.AUDIT, delay_s=86_400))
+    assert sent.events[-1] == events.ListingDelaySet(Purpose.AUDIT, 86_400)
+    decided = ledger.time
+    assert ledger.ask_access(access.listing_delay_at(Purpose.AUDIT, decided)) == 86_400
+    assert ledger.ask_access(access.listing_delay_at(Purpose.AUDIT, decided - 1)) == 0
+    assert ledger.ask_access(access.listing_delay_at(Purpose.STATISTICS, decided)) == 0
+    decide(ledger, [NL, KE, SG], consortium.propose_listing_delay(purpose=Purpose.AUDIT, delay_s=0))
+    assert ledger.ask_access(access.listing_delay_at(Purpose.AUDIT, ledger.time)) == 0
+    assert ledger.ask_access(access.listing_delay_at(Purpose.AUDIT, decided)) == 86_400
+
+
+def test_a_delay_of_listings_needs_two_thirds_and_has_an_end(ledger):
+    longest = access.LISTING_DELAY_S_MAX
+    ledger.consortium(NL, consortium.propose_listing_delay(purpose=Purpose.AUDIT, delay_s=longest))
+    ledger.consortium(KE, consortium.vote(proposal=1, approve=True))
+    assert ledger.ask_access(access.listing_delay_at(Purpose.AUDIT, ledger.time + 1)) == 0
+    ledger.consortium(SG, consortium.vote(proposal=1, approve=True))
+    assert ledger.ask_access(access.listing_delay_at(Purpose.AUDIT, ledger.time + 1)) == longest
+    for purpose, delay_s, reason in (
+        (0, 1, "unknown purpose"), (32, 1, "unknown purpose"), (1, longest + 1, "delay too long"),
+    ):  # fmt: skip
+        with pytest.raises(ContractRefusal, match=f"consortium: {reason}"):
+            ledger.consortium(NL, consortium.propose_listing_delay(purpose=purpose, delay_s=delay_s))
+
+
+def test_only_the_vote_delays_listings(ledger):
+    call = access.interface("Access").call("setListingDelay", 1, 1)
+    for sender in (NL, CHAMBER, STRANGER):
+        with pytest.raises(ContractRefusal, match="access: not the consortium"):
+            ledger.access(sender, call)
+
+
+# -- declining the default right ---------------------------------------------------------------------------------------
+
+
 def test_a_controller_declines_the_default_right_when_it_anchors(ledger):
     question, evidence = other_batch(ledger, b"4" * 32, declines=True)
     assert ledger.ask_access(access.declined(question.batch, 1))

@@ -44,7 +44,7 @@ def test_names_the_contracts_and_their_versions():
     for position, (name, address) in enumerate(addresses.items()):
         assert ledger.ask_directory(directory.address_of(name)) == address
         assert ledger.ask_directory(directory.name_at(position)) == name
-    versions = {directory: "1.0.0", consortium: "1.0.0", participants: "1.1.0", certificates: "1.0.0"}
+    versions = {directory: "1.0.0", consortium: "1.1.0", participants: "1.1.0", certificates: "1.0.0"}
     for module, version in versions.items():
         assert ledger.ask(module.ADDRESS, module.version()) == version
 

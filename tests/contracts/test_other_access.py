@@ -120,7 +120,7 @@ def test_one_that_refuses_is_the_real_one_otherwise(ledger: ContractLedger) -> N
     before = ledger.ask_access(access.commitment_of(commitment))
     lay(ledger, refusing())
     assert ledger.ask_access(access.commitment_of(commitment)) == before
-    assert ledger.ask_access(access.version()) == "1.0.0"
+    assert ledger.ask_access(access.version()) == "1.1.0"
     url = "https://vault.example"
     ledger.access(KE, access.serve(kind=ServiceKind.CUSTODIAN, keeper=2, certificate=b"c" * 32, url=url))
     assert ledger.ask_access(access.service_of(2, ServiceKind.CUSTODIAN)).url == url
