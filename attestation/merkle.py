@@ -50,6 +50,7 @@ FROM_PERIOD_SEED = _SCHEME + b"\x34"  # period seed -> padding leaves
 PAGE_RECORD = _SCHEME + b"\x36"  # receipt salt || batch root || index u32; in an empty place receipt salt || place u8
 PAGE_NODE = _SCHEME + b"\x37"  # left || right
 PAGE = _SCHEME + b"\x38"  # count u8 || top
+FROM_LISTING_KEY = _SCHEME + b"\x39"  # HMAC under a listing key: genesis hash || batch root || index u32 -> secret
 SEAL_BINDING = _SCHEME + b"\x50"  # the binding's file
 FROM_ENGAGEMENT_SALT = _SCHEME + b"\x35"  # engagement salt || controller u32 -> salt of its grant
 

@@ -191,15 +191,25 @@ def read_row(client: NodeClient, receipt: Receipt) -> dict[str, object]:
     return {
         "time": receipt.time_s,
         "reader": _whose(client, receipt),
-        "purpose": PURPOSES[receipt.purpose - 1] if 1 <= receipt.purpose <= len(PURPOSES) else "no purpose",
+        "purpose": purpose_text(receipt.purpose),
         "groups": [groups[at] if at < len(groups) else str(at) for at in groups_of(receipt.groups)],
         "was_given": receipt.decision < Reason.UNKNOWN_RECORD,
         "was_erased": receipt.decision == ERASED,
         "records": receipt.count,
         "in_bulk": receipt.is_bulk,
-        "reason": _REASONS.get(receipt.decision, f"reason {receipt.decision}"),
+        "reason": reason_text(receipt.decision),
         "block": receipt.block_number,
     }
+
+
+def purpose_text(purpose: int) -> str:
+    """Return what people call a purpose."""
+    return PURPOSES[purpose - 1] if 1 <= purpose <= len(PURPOSES) else "no purpose"
+
+
+def reason_text(decision: int) -> str:
+    """Return a decision as a sentence's part."""
+    return _REASONS.get(decision, f"reason {decision}")
 
 
 def _whose(client: NodeClient, receipt: Receipt) -> str:

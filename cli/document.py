@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cocket.cli.access_options import REASON, Records, record_options
-from cocket.cli.account import Signing, signing_options
+from cocket.cli.account import Signing, format_time, signing_options
 from cocket.cli.certificate import present
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import CommandError, Exit
@@ -253,6 +253,25 @@ def receipts(paths: tuple[Path, ...], record: Path, node_url: str, as_json: bool
     answer = {"batch": anchor.batch, "index": anchor.index, "reads": rows}
     lines = table([read_cells(row) for row in rows], READ_HEADINGS)
     show(as_json, answer, lines if rows else ["nobody asked for it in these periods"])
+
+
+@document.command(epilog="Example: cocket document reads coffee.reads.json")
+@click.argument("capability", type=EXISTING)
+@click.option("--node", "node_url", default=None, help="Ask this node where the vault is; default: as the file says.")
+@json_option
+def reads(capability: Path, node_url: str | None, as_json: bool) -> None:
+    """List who read a record, for what, and who was refused, as its vault tells who holds a CAPABILITY.
+
+    It came with the copy of the record. Reads for a purpose that the authorities delay are told later.
+    """
+    from cocket.cli.auditing import READ_HEADINGS, read_cells
+    from cocket.cli.listing import list_reads, row_json
+
+    listing = list_reads(capability, node_url)
+    rows = [row_json(row, listing.kind) for row in listing.rows]
+    answer = {"reads": rows, "block": listing.block_number, "time": listing.time_s, "is_complete": listing.is_complete}
+    lines = table([read_cells(row) for row in rows], READ_HEADINGS) if rows else ["nobody asked for it"]
+    show(as_json, answer, [*lines, f"as of block {listing.block_number}, {format_time(listing.time_s)}"])
 
 
 @document.group()

@@ -122,6 +122,31 @@ def receipts(folder: Path, out: Path, first: int, as_json: bool) -> None:
     show(as_json, answer, [f"{periods} periods with {count} receipts are in {out}"])
 
 
+@vault.command(
+    epilog="Example: cocket vault capability ke-vault --record issued/coffee.certificate.json --out coffee.reads.json"
+)
+@folder_argument
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    required=True,
+    help="The certificate whose reads are listed.",
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The new file, mode 0600.")
+@json_option
+def capability(folder: Path, record: Path, out: Path, as_json: bool) -> None:
+    """Write the file by which a record's subject asks the vault of FOLDER who read it: to go with its copy.
+
+    Who holds the file lists the reads of that record with `cocket document reads`, needs no key and no node for it, and
+    can do nothing else.
+    """
+    from cocket.cli.listing import write_capability
+
+    made = write_capability(KeeperHome(folder), record, out)
+    answer = {"file": str(out), "batch": made.batch, "index": made.index, "url": made.url}
+    show(as_json, answer, [f"{out}: give it to the record's subject, to nobody else; cocket document reads {out}"])
+
+
 @vault.command(epilog="Example: cocket vault status ke-vault")
 @folder_argument
 @json_option

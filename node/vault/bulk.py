@@ -90,6 +90,14 @@ class Bulk:
                 raise Refused(f"{path}: the disk is full: make room, nothing is answered before") from error
             raise NodeFault(f"{path}: {error}") from error
 
+    def page(self, root: bytes) -> Page:
+        """Return the list of a page's records by its root; Damaged when it is not there, or another."""
+        path = self._folder / (root.hex() + PAGE_SUFFIX)
+        try:
+            return _decoded(self._disk.read(path), path, root)
+        except OSError as error:
+            raise Damaged(f"{path}: {error}: put it back from a copy") from error
+
     def _begin(self, day: int) -> None:
         if day > self._day:
             self._day = day
@@ -121,12 +129,20 @@ def pages_of(folder: Path, period: Period) -> Iterator[Page]:
         if receipt.is_bulk:
             path = folder / PAGES / (receipt.records.hex() + PAGE_SUFFIX)
             try:
-                page = decode_page(path.read_bytes())
-            except (InvalidFile, OSError) as error:
+                data = path.read_bytes()
+            except OSError as error:
                 raise Damaged(f"{path}: {error}: put it back from a copy") from error
-            if records_root(page) != receipt.records:
-                raise Damaged(f"{path}: it is another page's: put it back from a copy")
-            yield page
+            yield _decoded(data, path, receipt.records)
+
+
+def _decoded(data: bytes | None, path: Path, root: bytes) -> Page:
+    try:
+        page = decode_page(data or b"")
+    except InvalidFile as error:
+        raise Damaged(f"{path}: {error}: put it back from a copy") from error
+    if records_root(page) != root:
+        raise Damaged(f"{path}: it is another page's: put it back from a copy")
+    return page
 
 
 def load_pages(folder: Path) -> dict[bytes, Page]:

@@ -22,6 +22,7 @@ TIMEOUT_S = 20.0
 RELEASE_PATH = "/v1/release"
 SHARE_PATH = "/v1/share"
 ERASE_PATH = "/v1/erase"
+LISTING_PATH = "/v1/listing"
 HEALTH_PATH = "/health"
 HEALTH_BYTES_MAX = 4096
 HTTPS_PORT = 443
@@ -89,7 +90,7 @@ def _connect(service: Service, who: str) -> http.client.HTTPSConnection:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # the ledger's hash is compared below, before anything is sent
+    context.verify_mode = ssl.CERT_NONE  # the service's own hash is compared below, before anything is sent
     connection = http.client.HTTPSConnection(
         parts.hostname, parts.port or HTTPS_PORT, timeout=TIMEOUT_S, context=context
     )
@@ -102,6 +103,6 @@ def _connect(service: Service, who: str) -> http.client.HTTPSConnection:
     if not hmac.compare_digest(hashlib.sha256(shown).digest(), service.certificate):
         connection.close()
         raise Unavailable(
-            f"{who} at {service.url} shows another certificate than the ledger has of it: nothing was sent"
+            f"{who} at {service.url} shows another certificate than the one that is known of it: nothing was sent"
         )
     return connection

@@ -55,13 +55,7 @@ class Gate:
     def head(self, request: Signed) -> Head:
         """Return the block to decide at."""
         head, seen = self._ledger.head_beside(request.block_hash)
-        age_s = self._now_s() - head.time_s
-        if age_s > self._rules.head_age_s:
-            raise declined(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"the ledger stands still: its last block {head.number} is {age_s} s old, nothing is decided by one "
-                f"older than {self._rules.head_age_s} s",
-            )
+        self._validate_age(head)
         if head.number < request.block_number:
             raise declined(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -72,6 +66,21 @@ class Gate:
                 HTTPStatus.BAD_REQUEST, f"no block {request.block_number} with hash 0x{request.block_hash.hex()}"
             )
         return head
+
+    def young_head(self) -> Head:
+        """Return the last block, to tell something by that is not asked for at a block."""
+        head = self._ledger.head()
+        self._validate_age(head)
+        return head
+
+    def _validate_age(self, head: Head) -> None:
+        age_s = self._now_s() - head.time_s
+        if age_s > self._rules.head_age_s:
+            raise declined(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"the ledger stands still: its last block {head.number} is {age_s} s old, nothing is decided by one "
+                f"older than {self._rules.head_age_s} s",
+            )
 
     def parties_of(self, signer: bytes, head: Head) -> tuple[int, Standing]:
         """Return the number of the authority that an account acts for (0: none), and its standing as a participant."""

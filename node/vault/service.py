@@ -24,12 +24,13 @@ from cocket.node.log import Log, open_log
 from cocket.node.store.home import DataFolder
 from cocket.node.vault.anchoring import Anchoring
 from cocket.node.vault.bulk import load_bulk
-from cocket.node.vault.connection import ERASE_PATH, RELEASE_PATH, SHARE_PATH
+from cocket.node.vault.connection import ERASE_PATH, LISTING_PATH, RELEASE_PATH, SHARE_PATH
 from cocket.node.vault.decision import Judge
 from cocket.node.vault.eraser import Eraser
 from cocket.node.vault.gate import Gate
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.ledger import Ledger
+from cocket.node.vault.lister import Lister, load_listing_key
 from cocket.node.vault.parties import party_of
 from cocket.node.vault.register import Register
 from cocket.node.vault.release import Vault
@@ -158,7 +159,9 @@ class KeeperService:
             self._encryption_key,
             settings.party,
         )
-        return {RELEASE_PATH: vault.release, ERASE_PATH: eraser.erase}
+        key = load_listing_key(home.listing_key)
+        lister = Lister(self._ledger, rules, gate, bulk, home.receipts, key)
+        return {RELEASE_PATH: vault.release, ERASE_PATH: eraser.erase, LISTING_PATH: lister.answer}
 
     def _bury(self, holdings: Holdings, tombstones: Tombstones) -> None:
         """Take away what was erased and came back with a copy of the shelf."""

@@ -6,6 +6,7 @@
       keeper.toml           whose it is, where its node and its address are
       keys/account.json     signs the transactions that anchor receipts: of a participant of its own, role service
       keys/encryption.json  opens the seats that records are sealed to
+      keys/listing.key      a vault's: makes the capabilities by which subjects list reads of their records
       tls/                  key and certificate of the HTTPS address
       receipts/             the register, and the lock of the running service
       shelf/                a vault's sealed records
@@ -80,6 +81,11 @@ class KeeperHome:
     def encryption_key(self) -> Path:
         """The key that opens seats."""
         return self.path / "keys" / "encryption.json"
+
+    @property
+    def listing_key(self) -> Path:
+        """The key of capabilities; it guards what lies beside it in the clear, so that no passphrase is needed."""
+        return self.path / "keys" / "listing.key"
 
     @property
     def certificate(self) -> Path:

@@ -40,6 +40,7 @@ from cocket.node.vault.eraser import Eraser
 from cocket.node.vault.gate import Gate
 from cocket.node.vault.holdings import Holdings
 from cocket.node.vault.ledger import Ledger
+from cocket.node.vault.lister import Lister
 from cocket.node.vault.reader import Reader, Wanted
 from cocket.node.vault.register import Register
 from cocket.node.vault.release import Vault
@@ -50,6 +51,7 @@ from cocket.node.vault.signing import wallet_of
 from cocket.node.vault.tombstones import Tombstones
 
 VAULT_KEY = PrivateKey(Suite.HYBRID, b"v" * 32)
+LISTING_KEY = b"l" * 32
 CHAMBER = participant_party(1)
 VAULT_KEEPER = participant_party(2)
 """Receipts of the vault; the custodian of authority n keeps its own as party n."""
@@ -67,6 +69,7 @@ class Keeper:
     register: Register
     disk: FakeDisk
     eraser: Callable[[int, Holdings | None], Eraser]
+    lister: Callable[[int], Lister]
 
 
 class Reads:
@@ -116,7 +119,10 @@ class Reads:
         def eraser(of: int, holdings: Holdings | None) -> Eraser:
             return Eraser(self.ledger, register, rules, gate, tombstones, self.now_s, party=of, holdings=holdings)
 
-        return judge, Keeper(bytes, bytes, register, disk, eraser)
+        def lister(rows_max: int) -> Lister:
+            return Lister(self.ledger, rules, gate, bulk, Path("receipts"), LISTING_KEY, disk, rows_max)
+
+        return judge, Keeper(bytes, bytes, register, disk, eraser, lister)
 
     def now_s(self) -> int:
         return self.office.chain.ledger.head.timestamp + self.late_s
