@@ -72,8 +72,10 @@ SENTENCES = {
     "consortium: already validating": "the authority has its validator seat already",
     "consortium: country is a member": "the country has an authority here already",
     "consortium: expired": "the proposal has expired; propose it again",
+    "consortium: fixed name": "Consortium stays what it is; other names can be given to other contracts",
     "consortium: full": "there is no room for another authority",
     "consortium: last validator": "it is the last validator; without it there would be no more blocks",
+    "consortium: no access contract": "the Directory names no Access contract, which would keep this",
     "consortium: no reason": "a reason code from 1 to 65535 is needed",
     "consortium: node in use": "the node key of the record is an authority's already",
     "consortium: not a country": "the record names no country",
@@ -90,6 +92,7 @@ SENTENCES = {
     "consortium: suspended": "the authority is suspended",
     "consortium: validator in use": "the validator key of the record is an authority's already",
     "consortium: voted already": "the authority has voted on this proposal; a vote is final",
+    "consortium: zero name or target": "a name and an address that is not zero are needed",
 }
 
 

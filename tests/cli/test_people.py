@@ -158,6 +158,8 @@ def test_a_right_has_groups_and_purposes(office: Office) -> None:
     assert "expected one of" in refused(2, *words, "--group", "x", "--purpose", "audit", *office.home("KE"))
     assert cocket("authority", "propose", "listing-delay", "audit", 3651, *office.home("KE")).code == 2
     assert refused(2, "authority", "propose", "directory-entry", "Access", "0x12", *office.home("KE"))
+    consortium_s = ("authority", "propose", "directory-entry", "Consortium", "0x" + "ab" * 20)
+    assert "stays what it is" in refused(3, *consortium_s, *office.home("KE"))
 
 
 def test_voters_see_what_would_be_recorded(office: Office, tmp_path: Path) -> None:

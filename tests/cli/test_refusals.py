@@ -12,16 +12,15 @@ CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 # Reasons of the founding, of the directory and of calls that no command makes: they never reach a command's user.
 NOT_BY_COMMAND = {
     "access": {
-        "address", "founding time", "not https", "not the consortium", "out of sequence", "unknown service",
+        "address", "delay too long", "founding time", "not https", "not the consortium", "out of sequence", "unknown purpose", "unknown service",
         "zero commitment", "zero directory", "zero root",
     },
     "certificates": {"depth", "path length", "zero directory", "zero top"},
     "participants": {"unknown role", "zero directory", "zero identity"},
     "consortium": {
-        "duplicate validator", "endpoint", "fixed name", "founding time", "keys not distinct",
-        "no access contract", "no encryption key", "no endpoint", "no founder", "no node", "not in the set",
-        "unknown parameter", "zero directory", "zero key", "zero name or edition", "zero name or target",
-        "zero node",
+        "delay too long", "duplicate validator", "endpoint", "founding time", "keys not distinct",
+        "no encryption key", "no endpoint", "no founder", "no node", "not in the set",
+        "unknown parameter", "zero directory", "zero key", "zero name or edition", "unknown purpose", "zero node",
     },
 }  # fmt: skip
 

@@ -248,7 +248,7 @@ def test_a_service_with_another_certificate_than_the_ledger_has_gets_nothing(
     record = office.folder / "batch-1" / (manifests[0].name.removesuffix(".manifest.json") + ".certificate.json")
     asked = ("--record", record, "--group", "goods", "--purpose", "import-clearance")
     said = refused(Exit.FAILED, "access", "request", *asked, "--out", office.folder / "pinned.json", *office.home("SG"))
-    assert "another certificate than the ledger has" in said
+    assert "another certificate than the one that is known of it" in said
     status = done("vault", "status", vault)
     assert (status["announced"], status["answers"]) == (False, False)
     done("vault", "announce", home.path, "--url", f"https://127.0.0.1:{ports}", *office.by_chamber)
