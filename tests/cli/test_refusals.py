@@ -12,7 +12,8 @@ CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 # Reasons of the founding, of the directory and of calls that no command makes: they never reach a command's user.
 NOT_BY_COMMAND = {
     "access": {
-        "address", "delay too long", "founding time", "not https", "not the consortium", "out of sequence", "unknown purpose", "unknown service",
+        "address", "delay too long", "founding time", "not https", "not the consortium", "out of sequence",
+        "unknown purpose", "unknown service",
         "zero commitment", "zero directory", "zero root",
     },
     "certificates": {"depth", "path length", "zero directory", "zero top"},
