@@ -13,6 +13,8 @@ from itertools import islice
 
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
+from cocket.attestation import attachments
+from cocket.attestation.attachments import MEMBER
 from cocket.attestation.canonical import parse_json
 from cocket.attestation.codes import load_schema
 from cocket.attestation.dialect import Dialect, Unreadable
@@ -68,9 +70,13 @@ def check(data: bytes, invoice_number: str | None = None) -> CheckReport:
         groups = fields_of(document, dialect.tree, len(dialect.kind.groups))
     except InvalidDocument as error:
         return CheckReport(error.findings, None)
-    validator = _validator(dialect.name)
-    if not validator.is_valid(document):
-        return CheckReport(tuple(map(_schema_finding, islice(validator.iter_errors(document), FINDINGS_MAX))), None)
+    validator, published = _validator(dialect.name), document
+    if MEMBER in document:  # no published schema of a dialect knows it: it is the data model's, in every credential
+        if problems := tuple(attachments.findings_of(document[MEMBER])):
+            return CheckReport(problems, None)
+        published = {name: node for name, node in document.items() if name != MEMBER}
+    if not validator.is_valid(published):
+        return CheckReport(tuple(map(_schema_finding, islice(validator.iter_errors(published), FINDINGS_MAX))), None)
     try:
         certificate = dialect.read(document)
     except Unreadable as error:

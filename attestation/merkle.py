@@ -42,6 +42,9 @@ FROM_SEED_OPENING = _SCHEME + b"\x29"  # HMAC under a seed: binding -> key of th
 FROM_RECOVERY_SEED = _SCHEME + b"\x2a"  # HMAC under the recovery seed: nothing -> the vault's seed
 FROM_RUN_SECRET = _SCHEME + b"\x2b"  # HMAC under a run's secret: binding -> what keys and sharing are drawn from
 
+FROM_GROUP_KEY_ATTACHMENT = _SCHEME + b"\x2c"  # HMAC under a group key: binding || place u8 -> key of an attached file
+SEALED_SEGMENT = _SCHEME + b"\x2d"  # AES-GCM associated data of an attached file's segment
+
 RECEIPT = _SCHEME + b"\x30"  # a receipt's bytes
 RECEIPT_NODE = _SCHEME + b"\x31"  # left || right
 RECEIPT_ROOT = _SCHEME + b"\x32"  # keeper u64 || sequence u64 || first number u64 || depth u8 || previous root || top
@@ -51,6 +54,7 @@ PAGE_RECORD = _SCHEME + b"\x36"  # receipt salt || batch root || index u32; in a
 PAGE_NODE = _SCHEME + b"\x37"  # left || right
 PAGE = _SCHEME + b"\x38"  # count u8 || top
 FROM_LISTING_KEY = _SCHEME + b"\x39"  # HMAC under a listing key: genesis hash || batch root || index u32 -> secret
+RELEASE_TICKET = _SCHEME + b"\x3a"  # HMAC under a vault's key: batch root || index u32 || list's SHA-256 || expires u64
 SEAL_BINDING = _SCHEME + b"\x50"  # the binding's file
 FROM_ENGAGEMENT_SALT = _SCHEME + b"\x35"  # engagement salt || controller u32 -> salt of its grant
 

@@ -34,7 +34,7 @@ _LINE = GroupTree(
     },
 )
 _SUBJECT = GroupTree(_GROUP["certificate"], {"items": _LINE, "dateOfExport": _all("transport")})
-TREE = GroupTree(_GROUP["certificate"], {"credentialSubject": _SUBJECT})
+TREE = GroupTree(_GROUP["certificate"], {"credentialSubject": _SUBJECT, "relatedResource": _all("commercial")})
 
 
 def read(document: dict[str, object]) -> CertificateOfOrigin:

@@ -36,7 +36,10 @@ _SUBJECT = GroupTree(
     },
 )
 _ISSUER = GroupTree(_GROUP["certificate"], {"employee": _all("parties"), "location": _all("parties")})
-TREE = GroupTree(_GROUP["certificate"], {"credentialSubject": _SUBJECT, "issuer": _ISSUER})
+TREE = GroupTree(
+    _GROUP["certificate"],
+    {"credentialSubject": _SUBJECT, "issuer": _ISSUER, "relatedResource": _all("commercial")},
+)
 
 
 def read(document: dict[str, object]) -> CertificateOfOrigin:

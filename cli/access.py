@@ -170,6 +170,11 @@ def withdraw(opening: str, reason: int, signing: Signing, as_json: bool) -> None
     required=True,
     help="The new file; with --all the folder. Nothing is overwritten.",
 )
+@click.option(
+    "--attachments",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the files that the record attaches; they are read with the group that names them (commercial).",
+)
 @signing_options
 @json_option
 def request(
@@ -181,6 +186,7 @@ def request(
     vault: int | None,
     from_index: int,
     out: Path,
+    attachments: Path | None,
     signing: Signing,
     as_json: bool,
 ) -> None:
@@ -197,6 +203,8 @@ def request(
 
     signatory = signing.open()
     asked = Request(records, groups, purpose, grant_file, delegation, vault)
+    if records.is_all and attachments is not None:
+        raise CommandError("--attachments is for one record; a bulk read fetches no files", Exit.USAGE)
     if records.is_all:
         from cocket.cli.bulk_requesting import request_all
 
@@ -205,7 +213,7 @@ def request(
         if bulk.problem is not None:
             raise click.exceptions.Exit(Exit.REFUSED)
         return
-    found = read(signatory, asked, out)
+    found = read(signatory, asked, out, attachments)
     show(as_json, found.as_json(), found.sentences(signatory))
 
 

@@ -9,6 +9,7 @@ from cocket.attestation.errors import AttestationError, InvalidFile
 from cocket.attestation.sealing.custody_file import CUSTODY_BYTES_MAX
 from cocket.attestation.sealing.envelope import ENVELOPE_BYTES_MAX
 from cocket.attestation.sealing.manifest import MANIFEST_BYTES_MAX
+from cocket.cli.attaching import sealed_file, sealed_paths
 from cocket.cli.client import NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
@@ -87,7 +88,10 @@ def _deposit(
     if (anchor.batch, anchor.index) in tombstones:
         raise Refused("the record was erased from this vault; it is not taken again")
     epoch = deposit.manifest.binding.key_epoch
-    holdings.store(anchor.batch, anchor.index, epoch, manifest=manifest, custody=custody, envelope=envelope)
+    files = [sealed_file(each) for each in sealed_paths(path.parent, name)]
+    holdings.store(
+        anchor.batch, anchor.index, epoch, manifest=manifest, custody=custody, envelope=envelope, files=files
+    )
 
 
 def _tombstones(home: KeeperHome, settings: "KeeperSettings", client: NodeClient) -> Tombstones:

@@ -89,6 +89,28 @@ _present.epilog = "Example: cocket document present issued/coffee.certificate.js
 document.add_command(_present)
 
 
+@document.command(epilog="Example: cocket document attach coffee.json scans/invoice.pdf --out coffee-attached.json")
+@click.argument("file", type=EXISTING)
+@click.argument("attachments", nargs=-1, required=True, type=EXISTING)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The new document.")
+@click.option("--media-type", default=None, help="Like application/pdf; default: by each file's name.")
+@json_option
+def attach(file: Path, attachments: tuple[Path, ...], out: Path, media_type: str | None, as_json: bool) -> None:
+    """Name files in a document by their SHA-256 (`relatedResource`), before it is issued: scans, PDFs, of any size.
+
+    What is attested then holds the files too. They are sealed with the record (`document seal --attachments`); who
+    reads the group that names them (commercial) reads them, and nobody else.
+    """
+    from cocket.cli.attaching import attach as attach_all
+    from cocket.node.keystore import write_whole
+
+    if out.exists():
+        raise CommandError(f"{out} exists; choose another name", Exit.REFUSED)
+    write_whole(out, attach_all(file, attachments, media_type), 0o644)
+    answer = {"file": str(out), "attached": [path.name for path in attachments]}
+    show(as_json, answer, [f"{out} names {len(attachments)} files; issue it, and keep them for `document seal`"])
+
+
 @document.command(
     epilog="Example: cocket document seal issued/*.certificate.json --out sealed --custodian KE --custodian NL "
     "--custodian SG --custodian BR --threshold 2 --vault-key ke-vault/keys/encryption.public.json "
@@ -96,10 +118,17 @@ document.add_command(_present)
 )
 @click.argument("files", nargs=-1, required=True, type=EXISTING)
 @click.option("--out", type=FOLDER, required=True, help="Folder for manifests, envelopes and the custody.")
+@click.option(
+    "--attachments",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with the files that the certificates attach, under the names that they have there.",
+)
 @custody_options
 @signing_options
 @json_option
-def seal(files: tuple[Path, ...], out: Path, terms: "Terms", signing: Signing, as_json: bool) -> None:
+def seal(
+    files: tuple[Path, ...], out: Path, attachments: Path | None, terms: "Terms", signing: Signing, as_json: bool
+) -> None:
     """Seal certificates of one batch, which must be on the ledger: each field group under a key of its own.
 
     The keys are shared among the custodians, whose keys the ledger has; without as many as must answer, nobody opens a
@@ -110,7 +139,7 @@ def seal(files: tuple[Path, ...], out: Path, terms: "Terms", signing: Signing, a
 
     signatory = signing.open()
     with progress_bars() as progress:
-        sealed = seal_all(files, out, signatory, terms, progress)
+        sealed = seal_all(files, out, signatory, terms, progress, attachments)
     show(as_json, sealed.as_json(), sealed.sentences())
 
 

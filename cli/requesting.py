@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cocket.attestation.errors import InvalidFile
 from cocket.attestation.files import encode_presentation
 from cocket.attestation.kinds import KINDS
 from cocket.attestation.prove import OpenGroup
 from cocket.attestation.reading.receipt import encode_receipt
 from cocket.cli.access_options import PURPOSES, Records
 from cocket.cli.account import Signatory
+from cocket.cli.attaching import open_attached
 from cocket.cli.client import NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.granting import load_claim, network_of
@@ -23,7 +25,7 @@ from cocket.node.errors import Refused
 from cocket.node.keystore import write_whole
 from cocket.node.vault.connection import ReadRefused
 from cocket.node.vault.ledger import Ledger
-from cocket.node.vault.reader import Reader, Reading, Wanted
+from cocket.node.vault.reader import AttachedRead, Reader, Reading, Wanted
 from cocket.node.vault.signing import wallet_of
 
 RECEIPTS_FORMAT = "cocket-read-receipts-1"
@@ -50,6 +52,7 @@ class Read:
     receipts: Path
     reading: Reading
     groups: tuple[str, ...]
+    files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, object]:
         """Return the answer as an object."""
@@ -57,6 +60,7 @@ class Read:
             "file": str(self.path),
             "receipts_file": str(self.receipts),
             "groups": list(self.groups),
+            "attached_files": [str(path) for path in self.files],
             "reason": self.reading.receipts[0][1].decision,
             "block": self.reading.block_number,
             "answered": [party for party, _ in self.reading.receipts],
@@ -67,19 +71,24 @@ class Read:
         """Return the answer as sentences."""
         why = access.REASON_TEXTS[access.Reason(self.reading.receipts[0][1].decision)]
         names = [party_text(signatory.client, party) for party, _ in self.reading.receipts[1:]]
+        attached = [each.file.attachment.name for files in self.reading.files for each in files]
         said = [
             f"read by {why}: {', '.join(self.groups)} in {self.path}",
             f"custodians that answered: {', '.join(names)}; receipts of all in {self.receipts}",
             f"`cocket verify {self.path}` says what it is worth",
         ]
+        if self.files:
+            said.append(f"attached files: {', '.join(map(str, self.files))}")
+        elif attached:
+            said.append(f"it attaches {', '.join(attached)}; --attachments FOLDER fetches that with the read")
         liars = [
             f"NOTE: {party_text(signatory.client, each)} answered with a false mask" for each in self.reading.liars
         ]
         return said + liars
 
 
-def request(signatory: Signatory, asked: Request, out: Path) -> Read:
-    """Read a record into ``out``, with the receipts beside it; neither is overwritten.
+def request(signatory: Signatory, asked: Request, out: Path, folder: Path | None = None) -> Read:
+    """Read a record into ``out``, the receipts beside it, what it attaches into a folder; nothing is overwritten.
 
     :raises CommandError: it was refused, and why; or the words of the request are none.
     """
@@ -90,13 +99,26 @@ def request(signatory: Signatory, asked: Request, out: Path) -> Read:
     try:
         with opened_reader(signatory) as reader:
             reading = reader.read(wanted_of(signatory.client, asked))
+            write_whole(out, encode_presentation(reading.presentation))
+            write_whole(receipts, receipts_json(reading))
+            files = [] if folder is None else _fetch(reader, reading.files[0], folder)
     except ReadRefused as error:
         raise CommandError(refused_text(error), Exit.REFUSED) from None
-    write_whole(out, encode_presentation(reading.presentation))
-    write_whole(receipts, receipts_json(reading))
     opened = [at for at, group in enumerate(reading.presentation.groups) if isinstance(group, OpenGroup)]
     names = KINDS[reading.manifest.binding.kind].groups
-    return Read(out, receipts, reading, tuple([names[at] for at in opened]))
+    return Read(out, receipts, reading, tuple([names[at] for at in opened]), tuple(files))
+
+
+def _fetch(reader: Reader, attached: Sequence[AttachedRead], folder: Path) -> list[Path]:
+    """Write the files that a record attaches into a folder.
+
+    :raises CommandError: one exists, or is not what the record names; those before it stay.
+    """
+    try:
+        segments = [reader.fetch(each) for each in attached]
+        return open_attached(folder, [each.file for each in attached], segments)
+    except InvalidFile as error:
+        raise CommandError(f"an attached file: {error}", Exit.VERIFICATION_NO) from None
 
 
 def wanted_of(client: NodeClient, asked: Request, index: int | None = None, count: int = 1) -> Wanted:

@@ -11,14 +11,25 @@ from pathlib import Path
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.files import encode_presentation
 from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
+from cocket.attestation.sealing.attachment import open_segments
 from cocket.attestation.sealing.custody import Custody
 from cocket.attestation.sealing.custody_file import CUSTODY_BYTES_MAX, decode_custody
 from cocket.attestation.sealing.envelope import ENVELOPE_BYTES_MAX
 from cocket.attestation.sealing.hpke import PrivateKey
 from cocket.attestation.sealing.manifest import MANIFEST_BYTES_MAX, decode_manifest
 from cocket.attestation.sealing.record import random_bytes, rewrap_bytes, validate_manifest
-from cocket.attestation.sealing.work import RewrapChunk, StoredRecord, recovered, recovery_seed_of, rewrap_chunk
+from cocket.attestation.sealing.work import (
+    AttachedFile,
+    RewrapChunk,
+    SealedFile,
+    StoredRecord,
+    recovered,
+    recovered_files,
+    recovery_seed_of,
+    rewrap_chunk,
+)
 from cocket.cli.account import Signatory
+from cocket.cli.attaching import SUFFIX, copy_sealed, open_attached, seal_attached, sealed_file, sealed_paths
 from cocket.cli.custody import Terms, draw_custody
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
@@ -37,6 +48,8 @@ from cocket.node.keystore import write_whole
 from cocket.node.vault.signing import wallet_of
 
 OPENED_SUFFIX = ".opened.json"
+FILES_SUFFIX = ".files"
+"""A folder beside it with what the record attaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,11 @@ class Stored:
     def names(self) -> list[str]:
         """Return what the records are called."""
         return [path.name.removesuffix(MANIFEST_SUFFIX) for path in self.paths]
+
+    @property
+    def folder(self) -> Path:
+        """Return where they lie."""
+        return self.paths[0].parent
 
     def record(self, path: Path) -> StoredRecord:
         """Return the bytes of one record."""
@@ -99,10 +117,18 @@ def reseal(
             randomness = tuple([secrets.token_bytes(needed) for _ in records])
             yield RewrapChunk(records, old, seed, drawn.custody, drawn.seeds, randomness, is_anew)
 
+    folder = stored.folder
+
+    def attach(name: str, record: SealedFile) -> None:
+        if not is_anew:
+            copy_sealed(folder, out, name)
+        else:
+            seal_attached(out, name, record.attached, _opened_files(folder, name, record.former))
+
     with open_processes(len(names)) as processes:
         try:
             sealed = (each for chunk in run_ahead(processes, rewrap_chunk, chunks()) for each in chunk)
-            write_records(out, names, sealed, drawn.custody, wallet_of(signatory.key), progress)
+            write_records(out, names, sealed, drawn.custody, wallet_of(signatory.key), progress, attach)
         except InvalidFile as error:
             raise CommandError(f"nothing is done: {error}", Exit.USAGE) from None
     return Sealed(len(names), batch, out, drawn)
@@ -124,11 +150,30 @@ def open_records(stored: Stored, key: PrivateKey, out: Path) -> list[Path]:
             manifest, _ = decode_manifest(record.manifest)
             validate_manifest(manifest, stored.custody)
             presentation = recovered(manifest, record.envelope, seed)
+            files = recovered_files(presentation, manifest, seed)
+            segments = [sealed for _, sealed in _sealed_files(stored.folder, name, len(files))]
+            written += open_attached(out / (name + FILES_SUFFIX), files, segments)
         except InvalidFile as error:
             raise CommandError(f"{path}: {error}", Exit.USAGE) from None
         write_whole(target, encode_presentation(presentation))
         written.append(target)
     return written
+
+
+def _opened_files(folder: Path, name: str, former: Sequence[AttachedFile]) -> list[Iterator[bytes]]:
+    sealed = _sealed_files(folder, name, len(former))
+    return [
+        open_segments(each.key, segments, each.attachment.digest)
+        for each, (_, segments) in zip(former, sealed, strict=True)
+    ]
+
+
+def _sealed_files(folder: Path, name: str, count: int) -> list[tuple[int, Iterator[bytes]]]:
+    """Return the groups and segments of a record's files; InvalidFile when some of so many are not there."""
+    paths = sealed_paths(folder, name)
+    if len(paths) < count:
+        raise InvalidFile(f"{name} attaches {count} files; {name}.{len(paths) + 1}{SUFFIX} is not beside it")
+    return [sealed_file(path) for path in paths[:count]]
 
 
 def _recovery_seed(stored: Stored, key: PrivateKey) -> bytes:

@@ -19,6 +19,7 @@ from cocket.attestation.sealing.manifest import encode_manifest
 from cocket.attestation.sealing.record import random_bytes
 from cocket.attestation.sealing.work import SealChunk, SealedFile, seal_chunk
 from cocket.cli.account import Signatory
+from cocket.cli.attaching import parts_of, seal_attached
 from cocket.cli.client import NodeClient
 from cocket.cli.custody import Drawn, Terms, draw_custody
 from cocket.cli.errors import CommandError, Exit
@@ -70,8 +71,10 @@ class Sealed:
         ]
 
 
-def seal(paths: Sequence[Path], out: Path, signatory: Signatory, terms: Terms, progress: Progress) -> Sealed:
-    """Seal certificates of one batch into a folder.
+def seal(
+    paths: Sequence[Path], out: Path, signatory: Signatory, terms: Terms, progress: Progress, files: Path | None
+) -> Sealed:
+    """Seal certificates of one batch into a folder, and what they attach, from the folder ``files``.
 
     :raises CommandError: they are of several batches, not on this ledger or another participant's; or the folder holds
         other records.
@@ -93,10 +96,20 @@ def seal(paths: Sequence[Path], out: Path, signatory: Signatory, terms: Terms, p
             randomness = tuple([secrets.token_bytes(needed) for _ in files])
             yield SealChunk(files, drawn.custody, drawn.seeds, randomness)
 
+    def attach(name: str, record: SealedFile) -> None:
+        if record.attached and files is None:
+            raise CommandError(
+                f"{name}: it attaches {record.attached[0].attachment.name}; say where that is: --attachments FOLDER",
+                Exit.USAGE,
+            )
+        if files is not None:
+            sources = [parts_of(files / each.attachment.name) for each in record.attached]
+            seal_attached(out, name, record.attached, sources)
+
     with open_processes(len(paths)) as processes:
         try:
             sealed = (each for chunk in run_ahead(processes, seal_chunk, chunks()) for each in chunk)
-            write_records(out, names, sealed, drawn.custody, wallet_of(signatory.key), progress)
+            write_records(out, names, sealed, drawn.custody, wallet_of(signatory.key), progress, attach)
         except (InvalidDocument, InvalidFile) as error:
             raise CommandError(f"nothing is sealed: {error}", Exit.USAGE) from None
     return Sealed(len(names), batch, out, drawn)
@@ -109,10 +122,12 @@ def write_records(
     custody: Custody,
     sign: Callable[[bytes], bytes],
     progress: Progress,
+    attach: Callable[[str, SealedFile], None],
 ) -> None:
-    """Write records as they come, each manifest signed, and their custody when all are there."""
+    """Write records as they come, each manifest signed, with their attachments, and the custody when all are there."""
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
     for done, (name, record) in enumerate(zip(names, sealed, strict=True), 1):
+        attach(name, record)
         _replace(out / (name + ENVELOPE_SUFFIX), record.envelope)
         _replace(out / (name + MANIFEST_SUFFIX), encode_manifest(record.manifest, sign(record.digest)))
         progress("sealing", done, len(names))

@@ -23,6 +23,7 @@ from cocket.attestation.reading.erasure import request_of as erase_request_of
 from cocket.attestation.reading.item import Item, item_json, item_of
 from cocket.attestation.reading.receipt import RECEIPT_BYTES, Receipt, decode_receipt, encode_receipt
 from cocket.attestation.reading.request import AUTHORITIES_MAX, ReadRequest, groups_of, request_json, request_of
+from cocket.attestation.reading.ticket import Ticket, ticket_json, ticket_of
 from cocket.attestation.sealing.custody import Custody
 from cocket.attestation.sealing.custody_file import CUSTODY_BYTES_MAX, decode_custody, encode_custody
 from cocket.attestation.sealing.envelope import ENVELOPE_BYTES_MAX, GROUPS_MAX
@@ -56,13 +57,17 @@ class ReleaseCall:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One record that a vault gives: its place in the batch, manifest with signature, ciphertexts by group, proof."""
+    """One record that a vault gives: its place in the batch, manifest with signature, ciphertexts by group, proof.
+
+    ``ticket`` is for the files that the groups asked for attach; None when there are none.
+    """
 
     index: int
     manifest: Manifest
     manifest_signature: bytes
     ciphertexts: dict[int, bytes]
     item: Item
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,18 +339,20 @@ def _given_json(given: Given) -> dict[str, object]:
         "manifest": manifest_json(given.manifest, given.manifest_signature),
         "ciphertexts": [[group, _text_of(data)] for group, data in sorted(given.ciphertexts.items())],
         "item": item_json(given.item),
+        "ticket": ticket_json(given.ticket),
     }
 
 
 def _given(node: object, place: str, request: ReadRequest) -> Given:
-    members = Members(node, place, ("index", "manifest", "ciphertexts", "item"))
+    members = Members(node, place, ("index", "manifest", "ciphertexts", "item", "ticket"))
     manifest, signature = manifest_of(members.node["manifest"])
     ciphertexts = members.several("ciphertexts", GROUPS_MAX, _ciphertext)
     if tuple(group for group, _ in ciphertexts) != groups_of(request.groups):
         found = [group for group, _ in ciphertexts]
         raise InvalidFile(f"ciphertexts of groups {found}; expected {list(groups_of(request.groups))}, as asked for")
     index = members.number("index", 1 << DEPTH_MAX)
-    return Given(index, manifest, signature, dict(ciphertexts), item_of(members.node["item"]))
+    ticket = ticket_of(members.node["ticket"], f"{place}/ticket")
+    return Given(index, manifest, signature, dict(ciphertexts), item_of(members.node["item"]), ticket)
 
 
 def _items(members: Members, request: ReadRequest) -> tuple[tuple[int, Item], ...]:

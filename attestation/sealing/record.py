@@ -85,6 +85,12 @@ def random_bytes(kind: Kind, threshold: int) -> int:
     return len(kind.groups) * KEY_BYTES * threshold
 
 
+def group_keys(kind: Kind, threshold: int, randomness: bytes) -> tuple[bytes, ...]:
+    """Return the keys of the groups that :func:`seal` draws from its randomness."""
+    count = len(kind.groups)
+    return draws_of(draws_of(randomness, threshold, count * KEY_BYTES)[0], count, KEY_BYTES)
+
+
 def seal(record: Sealable, custody: Custody, seeds: Seeds, randomness: bytes, *, key_epoch: int = 1) -> SealedRecord:
     """Return a record sealed under the custody of its batch; refuses (InvalidDocument) one of another batch."""
     anchor, kind = record.anchor, record.kind

@@ -6,17 +6,22 @@ none. Seeds travel in them and are kept nowhere. Who signs gets the hash to sign
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cocket.attestation.attachments import Attachment, attachments_in, group_of
+from cocket.attestation.dialects import DIALECTS
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.files import decode_file
-from cocket.attestation.prove import Certificate, Presentation
+from cocket.attestation.prove import Certificate, OpenGroup, Presentation
+from cocket.attestation.sealing.attachment import attachment_key
+from cocket.attestation.sealing.binding import Binding
 from cocket.attestation.sealing.custody import Custody, Seeds, open_seat, vault_seed
 from cocket.attestation.sealing.envelope import decode_envelope, encode_envelope
 from cocket.attestation.sealing.hpke import PrivateKey
 from cocket.attestation.sealing.manifest import Manifest, decode_manifest, signing_hash
 from cocket.attestation.sealing.record import (
     Sealable,
+    group_keys,
     open_group,
     open_vault,
     presentation_of,
@@ -30,12 +35,29 @@ from cocket.attestation.sealing.record import (
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file that a record names in one of its groups, with the key that it is sealed under."""
+
+    attachment: Attachment
+    group: int
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"AttachedFile({self.attachment})"
+
+
+@dataclass(frozen=True, slots=True)
 class SealedFile:
-    """A record as it is to be written: its manifest, the hash (32 bytes) to sign, its envelope."""
+    """A record as it is to be written: its manifest, the hash (32 bytes) to sign, its envelope, and what it attaches.
+
+    ``former`` has the same files as they were sealed before, where the record is encrypted anew.
+    """
 
     manifest: Manifest
     digest: bytes
     envelope: bytes
+    attached: tuple[AttachedFile, ...] = ()
+    former: tuple[AttachedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +111,11 @@ def rewrap_chunk(chunk: RewrapChunk) -> tuple[SealedFile, ...]:
         manifest, _ = decode_manifest(record.manifest)
         validate_manifest(manifest, chunk.custody)
         if chunk.is_anew:
-            laid_open = sealable_of(recovered(manifest, record.envelope, chunk.recovery_seed))
+            presentation = recovered(manifest, record.envelope, chunk.recovery_seed)
             epoch = manifest.binding.key_epoch + 1
-            remade.append(_sealed(laid_open, chunk.new_custody, chunk.new_seeds, randomness, epoch))
+            anew = _sealed(sealable_of(presentation), chunk.new_custody, chunk.new_seeds, randomness, epoch)
+            former = recovered_files(presentation, manifest, chunk.recovery_seed)
+            remade.append(replace(anew, former=former))
             continue
         keys = [recovered_key(manifest, group, chunk.recovery_seed) for group in range(len(manifest.groups))]
         opening = open_vault(manifest, vault_seed(chunk.recovery_seed))
@@ -118,6 +142,25 @@ def recovered(manifest: Manifest, envelope: bytes, recovery_seed: bytes) -> Pres
     return presentation_of(manifest, opening.dialect, opening.country, opening.anchor, opened)
 
 
+def recovered_files(presentation: Presentation, manifest: Manifest, recovery_seed: bytes) -> tuple[AttachedFile, ...]:
+    """Return the files that a recovered record names, with the keys that they are sealed under."""
+    group = group_of(DIALECTS[presentation.dialect])
+    key = recovered_key(manifest, group, recovery_seed)
+    return attached_files(presentation.groups[group], group, manifest.binding, key)
+
+
+def attached_files(opened: object, group: int, binding: Binding, group_key: bytes) -> tuple[AttachedFile, ...]:
+    """Return the files that an opened group names, each with its key; InvalidFile when what it names is none."""
+    if not isinstance(opened, OpenGroup):
+        return ()
+    return tuple(
+        [
+            AttachedFile(each, group, attachment_key(group_key, binding, group, place))
+            for place, each in enumerate(attachments_in(opened.fields))
+        ]
+    )
+
+
 def _sealable(data: bytes) -> Sealable:
     found = decode_file(data)
     return sealable(found) if isinstance(found, Certificate) else sealable_of(found)
@@ -125,4 +168,8 @@ def _sealable(data: bytes) -> Sealable:
 
 def _sealed(record: Sealable, custody: Custody, seeds: Seeds, randomness: bytes, key_epoch: int) -> SealedFile:
     sealed = seal(record, custody, seeds, randomness, key_epoch=key_epoch)
-    return SealedFile(sealed.manifest, signing_hash(sealed.manifest), encode_envelope(sealed.ciphertexts))
+    group = group_of(DIALECTS[record.dialect])
+    key = group_keys(record.kind, custody.threshold, randomness)[group]
+    attached = attached_files(record.groups[group], group, sealed.manifest.binding, key)
+    envelope = encode_envelope(sealed.ciphertexts)
+    return SealedFile(sealed.manifest, signing_hash(sealed.manifest), envelope, attached)

@@ -20,6 +20,7 @@ from cocket.node.errors import Refused, Unavailable
 
 TIMEOUT_S = 20.0
 RELEASE_PATH = "/v1/release"
+SEGMENT_PATH = "/v1/segment"
 SHARE_PATH = "/v1/share"
 ERASE_PATH = "/v1/erase"
 LISTING_PATH = "/v1/listing"

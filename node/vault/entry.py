@@ -11,21 +11,26 @@ from cocket.attestation.merkle import HASH_BYTES
 from cocket.attestation.sealing.binding import KEY_EPOCH_MAX
 from cocket.node.errors import Damaged
 
-FORMAT = "cocket-holding-1"
+FORMAT = "cocket-holding-2"
 VERSIONS_MAX = 64
 """A record is sealed anew or re-wrapped now and then; each time adds one until the older are forgotten."""
 _ENTRY_BYTES_MAX = 1 << 16
+NONE = bytes(HASH_BYTES)
 _CHECK_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A record as sealed under one key epoch and one custody: the addresses (SHA-256) of its three objects."""
+    """A record as sealed under one key epoch and one custody: the addresses (SHA-256) of its three objects.
+
+    ``attachments`` is that of the list of its attached files' segments, zeros when it has none.
+    """
 
     key_epoch: int
     manifest: bytes
     custody: bytes
     envelope: bytes
+    attachments: bytes = NONE
 
 
 def encode_entry(batch: bytes, index: int, versions: tuple[Version, ...]) -> bytes:
@@ -41,6 +46,7 @@ def encode_entry(batch: bytes, index: int, versions: tuple[Version, ...]) -> byt
                     "manifest": hexadecimal(each.manifest),
                     "custody": hexadecimal(each.custody),
                     "envelope": hexadecimal(each.envelope),
+                    "attachments": hexadecimal(each.attachments),
                 }
                 for each in versions
             ],
@@ -69,10 +75,11 @@ def decode_entry(data: bytes, name: str, batch: bytes, index: int) -> tuple[Vers
 
 
 def _version(node: object, place: str) -> Version:
-    members = Members(node, place, ("key_epoch", "manifest", "custody", "envelope"))
+    members = Members(node, place, ("key_epoch", "manifest", "custody", "envelope", "attachments"))
     return Version(
         members.number("key_epoch", KEY_EPOCH_MAX + 1),
         members.octets("manifest", HASH_BYTES),
         members.octets("custody", HASH_BYTES),
         members.octets("envelope", HASH_BYTES),
+        members.octets("attachments", HASH_BYTES),
     )

@@ -28,9 +28,10 @@ class Masks:
 
 @dataclass(slots=True)
 class Gathered:
-    """What came of it: the groups of each record, whose masks opened them, and whose were false."""
+    """What came of it: the groups of each record with their keys, whose masks opened them, and whose were false."""
 
     opened: list[dict[int, OpenGroup]] = field(default_factory=list)
+    keys: list[dict[int, bytes]] = field(default_factory=list, repr=False)
     answers: dict[int, Masks] = field(default_factory=dict)
     liars: list[int] = field(default_factory=list)
     failures: list[NodeError] = field(default_factory=list)
@@ -60,7 +61,8 @@ def gather(release: Release, ask: Callable[[Seat], Masks]) -> Gathered:
                     gathered.answers[number] = outcome
             if len(gathered.answers) == threshold:
                 try:
-                    gathered.opened = _opened(release, gathered.answers)
+                    gathered.keys = [_keys(release, *each, gathered.answers) for each in enumerate(release.records)]
+                    gathered.opened = [_opened(*each) for each in zip(release.records, gathered.keys, strict=True)]
                 except FalseShare as error:
                     gathered.liars.append(gathered.answers.pop(error.number).authority)
                 except InvalidFile as error:
@@ -76,17 +78,19 @@ def _outcome(ask: Callable[[Seat], Masks], seat: Seat) -> Masks | NodeError:
         return error
 
 
-def _opened(release: Release, answers: dict[int, Masks]) -> list[dict[int, OpenGroup]]:
-    return [_groups(release, at, record, answers) for at, record in enumerate(release.records)]
-
-
-def _groups(release: Release, at: int, record: Given, answers: dict[int, Masks]) -> dict[int, OpenGroup]:
-    opened = {}
-    for group, ciphertext in record.ciphertexts.items():
+def _keys(release: Release, at: int, record: Given, answers: dict[int, Masks]) -> dict[int, bytes]:
+    keys = {}
+    for group in record.ciphertexts:
         masks = {number: answer.masks[at][group] for number, answer in answers.items()}
-        key = group_key(record.manifest, release.custody.threshold, group, masks)
-        opened[group] = open_group(record.manifest, group, ciphertext, key)
-    return opened
+        keys[group] = group_key(record.manifest, release.custody.threshold, group, masks)
+    return keys
+
+
+def _opened(record: Given, keys: dict[int, bytes]) -> dict[int, OpenGroup]:
+    return {
+        group: open_group(record.manifest, group, ciphertext, keys[group])
+        for group, ciphertext in record.ciphertexts.items()
+    }
 
 
 def _failure(gathered: Gathered, threshold: int, count: int) -> NodeError:

@@ -1,12 +1,13 @@
 """Holdings: what a vault has, by content and by record. What it gives is what was put there, or it says what is not.
 
-Envelopes, manifests and custodies are objects named by their SHA-256; an entry for each record (batch and index) names
-those that belong together, newest key epoch first. What is damaged is never given. It knows no key and opens nothing.
+Envelopes, manifests, custodies and segments of attached files are objects named by their SHA-256; an entry for each
+record (batch and index) names those that belong together, newest key epoch first. What is damaged is never given. It
+knows no key and opens nothing.
 """
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from heapq import nsmallest
 from typing import NamedTuple
@@ -16,7 +17,8 @@ from cocket.attestation.merkle import HASH_BYTES
 from cocket.attestation.sealing.binding import KEY_EPOCH_MAX
 from cocket.attestation.sealing.envelope import ENVELOPE_BYTES_MAX
 from cocket.node.errors import Damaged, NodeFault, Refused
-from cocket.node.vault.entry import VERSIONS_MAX, Version, decode_entry, encode_entry
+from cocket.node.vault.attached import Attached, decode_attached, encode_attached
+from cocket.node.vault.entry import NONE, VERSIONS_MAX, Version, decode_entry, encode_entry
 from cocket.node.vault.shelf import Shelf
 
 
@@ -73,18 +75,29 @@ class Holdings:
         return data
 
     def store(
-        self, batch: bytes, index: int, key_epoch: int, *, manifest: bytes, custody: bytes, envelope: bytes
+        self,
+        batch: bytes,
+        index: int,
+        key_epoch: int,
+        *,
+        manifest: bytes,
+        custody: bytes,
+        envelope: bytes,
+        files: Iterable[tuple[int, Iterable[bytes]]] = (),
     ) -> Version:
         """Keep a record's objects and name them as its newest version, whole or not at all.
 
-        The same once more changes nothing. Refused: a key epoch before the newest one, another envelope under the same
-        epoch (its masks would be used twice), too many versions, or no room.
+        ``files`` are its attached files: the group that names each, and its segments, which are kept as they come;
+        without any, those of the version before stay while its keys do. The same once more changes nothing. Refused: a
+        key epoch before the newest one, another envelope under the same epoch (its masks would be used twice), a later
+        one without the files that the record has, too many versions, or no room.
         """
         _validate_place(batch, index, key_epoch)
         with self._lock:
             versions = self.versions(batch, index)
             addresses = [sha256(each).digest() for each in (manifest, custody, envelope)]
-            version = Version(key_epoch, *addresses)
+            attachments = self._attachments(versions, key_epoch, files)
+            version = replace(Version(key_epoch, *addresses), attachments=attachments)
             is_newest = versions[:1] == (version,)
             if not is_newest:
                 _validate_next(versions, version)
@@ -94,6 +107,24 @@ class Holdings:
             if not is_newest:
                 self._write_entry(batch, index, (version, *versions))
         return version
+
+    def _attachments(
+        self, versions: tuple[Version, ...], key_epoch: int, files: Iterable[tuple[int, Iterable[bytes]]]
+    ) -> bytes:
+        """Keep attached files and return the address of their list; without any, of those that there are."""
+        attached = tuple([Attached(group, tuple([self.put(each) for each in segments])) for group, segments in files])
+        if attached:
+            return self.put(encode_attached(attached))
+        before = versions[0] if versions else None
+        if before is None or before.attachments == NONE:
+            return NONE
+        if before.key_epoch != key_epoch:
+            raise Refused("the record has attached files; those encrypted anew must lie beside it (NAME.1.attachment)")
+        return before.attachments
+
+    def attached(self, version: Version) -> tuple[Attached, ...]:
+        """Return the attached files of a version, by their segments; Damaged when their list is."""
+        return () if version.attachments == NONE else decode_attached(self.get(version.attachments))
 
     def versions(self, batch: bytes, index: int) -> tuple[Version, ...]:
         """Return a record's versions, the newest first; none when it is not held. Damaged when its entry is."""
@@ -155,7 +186,11 @@ class Holdings:
                 versions = ()
             was_held = self.drop(batch, index)
             for version in versions:
-                for address in (version.manifest, version.envelope):
+                try:
+                    attached = self._attached_addresses(version)
+                except Damaged:
+                    attached = []
+                for address in (version.manifest, version.envelope, *attached):
                     data = self._shelf.get(_object_name(address))
                     if data is not None:
                         self._shelf.remove(_object_name(address))
@@ -174,7 +209,7 @@ class Holdings:
                 for name, _ in listed
                 if name.startswith("records/")
                 for version in self._entry_at(name)
-                for address in (version.manifest, version.custody, version.envelope)
+                for address in (version.manifest, version.custody, version.envelope, *self._attached_addresses(version))
             }
             freed = 0
             for name, size in listed:
@@ -208,13 +243,23 @@ class Holdings:
         except Damaged as error:
             return str(error)
         for version in versions:
-            for address in (version.manifest, version.custody, version.envelope):
+            try:
+                attached = self._attached_addresses(version)
+            except Damaged as error:
+                return str(error)
+            for address in (version.manifest, version.custody, version.envelope, *attached):
                 wanted = _object_name(address)
                 if wanted not in listed and self._shelf.get(wanted) is None:
                     return (
                         f"object {address.hex()} of key epoch {version.key_epoch} is not there; put it back from a copy"
                     )
         return None
+
+    def _attached_addresses(self, version: Version) -> list[bytes]:
+        """Return the addresses of all objects of a version's attached files; Damaged when their list is."""
+        if version.attachments == NONE:
+            return []
+        return [version.attachments, *[each for file in self.attached(version) for each in file.segments]]
 
     def _entry_at(self, name: str) -> tuple[Version, ...]:
         data = self._shelf.get(name)

@@ -5,10 +5,11 @@ each part against the record's place in its batch. What it asks for always inclu
 that what it gets is a presentation that can be verified like any other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from secrets import token_bytes
 
+from cocket.attestation.attachments import group_of
 from cocket.attestation.dialects import DIALECTS
 from cocket.attestation.errors import AttestationError, InvalidFile
 from cocket.attestation.kinds import KINDS
@@ -28,17 +29,19 @@ from cocket.attestation.reading.exchange import (
 from cocket.attestation.reading.item import validate_item
 from cocket.attestation.reading.receipt import Receipt, validate_receipt
 from cocket.attestation.reading.request import ReadRequest, signing_hash
+from cocket.attestation.reading.ticket import SegmentCall, Ticket, decode_segment, encode_segment_call
 from cocket.attestation.sealing.custody import Custody, Seat
 from cocket.attestation.sealing.hpke import PRIVATE_KEY_BYTES, PrivateKey, Suite
 from cocket.attestation.sealing.manifest import Manifest
 from cocket.attestation.sealing.manifest import signing_hash as manifest_hash
 from cocket.attestation.sealing.record import presentation_of, validate_manifest
+from cocket.attestation.sealing.work import AttachedFile, attached_files
 from cocket.attestation.signature import recover
 from cocket.contracts import access, certificates, participants
 from cocket.contracts.access import Service, ServiceKind, participant_party
 from cocket.contracts.certificates import Batch
 from cocket.node.errors import Refused, Unavailable
-from cocket.node.vault.connection import RELEASE_PATH, SHARE_PATH, call_service
+from cocket.node.vault.connection import RELEASE_PATH, SEGMENT_PATH, SHARE_PATH, call_service
 from cocket.node.vault.gathering import Masks, gather
 from cocket.node.vault.ledger import Head, Ledger
 from cocket.node.vault.parties import party_of
@@ -69,12 +72,25 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedRead:
+    """A file that a record attaches, which can be fetched: by the ticket, from the vault that gave it; and its key."""
+
+    file: AttachedFile
+    place: int
+    batch: bytes
+    index: int
+    ticket: Ticket
+    service: Service
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What was read at which block, and who answered.
 
     ``indices`` are the records' places in the batch; ``receipts`` the vault's and the custodians', each with its party;
     ``liars`` the authorities whose masks were false; ``following`` is from where a bulk read goes on, None when
-    there is no more.
+    there is no more; ``files`` what each record attaches in groups that were opened.
     """
 
     indices: tuple[int, ...]
@@ -84,6 +100,7 @@ class Reading:
     receipts: tuple[tuple[int, Receipt], ...]
     liars: tuple[int, ...]
     following: int | None
+    files: tuple[tuple[AttachedRead, ...], ...] = ()
 
     @property
     def presentation(self) -> Presentation:
@@ -148,16 +165,42 @@ class Reader:
         release = self._release(signed, batch, head)
         gathered = gather(release, lambda seat: self._masks(signed, release, seat, head))
         shares = [(each.authority, each.receipt) for each in gathered.answers.values()]
-        records = zip(release.records, gathered.opened, strict=True)
+        records = list(zip(release.records, gathered.opened, strict=True))
+        presentations = [_presentation(given, request, batch.participant, opened) for given, opened in records]
+        service = self._service(request.vault, ServiceKind.VAULT, head)
         return Reading(
             release.indices,
-            tuple([_presentation(given, request, batch.participant, opened) for given, opened in records]),
+            tuple(presentations),
             tuple([given.manifest for given in release.records]),
             head.number,
             ((request.vault, release.receipt), *shares),
             tuple(gathered.liars),
             release.following,
+            tuple(
+                [
+                    _files(presentation, given, keys, request, service)
+                    for presentation, given, keys in zip(presentations, release.records, gathered.keys, strict=True)
+                ]
+            ),
         )
+
+    def fetch(self, attached: AttachedRead) -> Iterator[bytes]:
+        """Yield the sealed segments of a file that a record attaches, as the vault gives them.
+
+        :raises ReadRefused: the ticket counts no longer, or the file is gone.
+        :raises Unavailable: the vault does not answer.
+        :raises Refused: what came is no segment.
+        """
+        ticket = attached.ticket
+        for segment in range(ticket.segments[attached.place]):
+            call = SegmentCall(
+                attached.batch, attached.index, ticket.listed, ticket.expires, ticket.mac, attached.place, segment
+            )
+            answer = self._call(attached.service, SEGMENT_PATH, encode_segment_call(call), attached.who)
+            try:
+                yield decode_segment(answer)
+            except AttestationError as error:
+                raise Refused(f"{attached.who} gave something false: {error}") from None
 
     def _signed(self, wanted: Wanted, batch: Batch, head: Head) -> _Signed:
         key = PrivateKey(Suite.HYBRID, token_bytes(PRIVATE_KEY_BYTES))
@@ -253,6 +296,35 @@ def _presentation(given: Given, request: ReadRequest, participant: int, opened: 
         item.path,
     )
     return presentation_of(given.manifest, _dialect(opened[NEVER_HIDDEN]), item.destination, anchor, opened)
+
+
+def _files(
+    presentation: Presentation, given: Given, keys: dict[int, bytes], request: ReadRequest, service: Service
+) -> tuple[AttachedRead, ...]:
+    """Return the files that a record attaches, as far as the group that names them was opened.
+
+    :raises Refused: what it names is no file, or the vault has another number of them.
+    """
+    group = group_of(DIALECTS[presentation.dialect])
+    who = f"the vault of party {request.vault}"
+    if group not in keys:
+        return ()
+    try:
+        named = attached_files(presentation.groups[group], group, given.manifest.binding, keys[group])
+    except InvalidFile as error:
+        raise Refused(f"the record was not sealed as it says: {error}") from None
+    ticket = given.ticket
+    if ticket is None or len(ticket.segments) != len(named):
+        if named:
+            held = 0 if ticket is None else len(ticket.segments)
+            raise Refused(f"{who} gave {held} attached files; the record names {len(named)}")
+        return ()
+    return tuple(
+        [
+            AttachedRead(file, place, request.batch, given.index, ticket, service, who)
+            for place, file in enumerate(named)
+        ]
+    )
 
 
 def _dialect(group: OpenGroup) -> str:

@@ -4,18 +4,28 @@ It has the key of one seat in each custody, which opens a record's opening and n
 nothing itself. The importing country is shown to nobody but the importing authority that reads by right.
 """
 
+import hmac
 from collections.abc import Callable
 from http import HTTPStatus
+from secrets import token_bytes
 
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.reading.exchange import ANSWER_BYTES_MAX, Given, Release, decode_release_call, encode_release
 from cocket.attestation.reading.item import validate_item
 from cocket.attestation.reading.request import ReadRequest, groups_of
+from cocket.attestation.reading.ticket import (
+    MAC_BYTES,
+    TICKET_S,
+    Ticket,
+    decode_segment_call,
+    encode_segment,
+    ticket_mac,
+)
 from cocket.attestation.sealing.hpke import Opener
 from cocket.contracts.access import Evidence, Reason, Residency, Right, encode_evidence
 from cocket.node.errors import Damaged
 from cocket.node.vault.decision import Judge, Ruling
-from cocket.node.vault.declined import declined
+from cocket.node.vault.declined import NO_SUCH_RECORD, Declined, declined
 from cocket.node.vault.deposit import Deposit, open_deposit
 from cocket.node.vault.holdings import Holdings
 
@@ -29,8 +39,18 @@ Residencies = Callable[[bytes], Residency | None]
 class Vault:
     """What answers a release call, in several threads."""
 
-    def __init__(self, judge: Judge, holdings: Holdings, residencies: Residencies, key: Opener, party: int) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        holdings: Holdings,
+        residencies: Residencies,
+        key: Opener,
+        party: int,
+        now_s: Callable[[], int],
+    ) -> None:
         """Take what it needs; ``party`` is whose vault it is, as requests name it; ``key`` opens the vault's seats."""
+        self._now_s = now_s
+        self._ticket_key = token_bytes(MAC_BYTES)
         self._judge = judge
         self._holdings = holdings
         self._residencies = residencies
@@ -53,7 +73,7 @@ class Vault:
         if deposit is None:
             raise declined(HTTPStatus.NOT_FOUND, "this vault does not hold the record: ask its controller for another")
         self._validate(deposit, ruling, request.index)
-        given = _given(deposit, request, request.index)
+        given = self._given(deposit, request, request.index)
         return encode_release(Release(self._judge.note(ruling), deposit.custody, (given,), evidence))
 
     def _bulk(self, ruling: Ruling) -> Release:
@@ -78,7 +98,7 @@ class Vault:
                 break
             self._validate(deposit, ruling, place)
             custody = deposit.custody
-            given.append(_given(deposit, request, place))
+            given.append(self._given(deposit, request, place))
             size += sum(map(len, given[-1].ciphertexts.values()))
         if custody is None:
             raise declined(HTTPStatus.GONE, "the records were erased while they were looked for: ask again")
@@ -121,7 +141,33 @@ class Vault:
         except InvalidFile as error:
             raise Damaged(f"record 0x{request.batch.hex()} {index}: {error}") from None
 
+    def _given(self, deposit: Deposit, request: ReadRequest, index: int) -> Given:
+        ciphertexts = {group: deposit.ciphertexts[group] for group in groups_of(request.groups)}
+        ticket = self._ticket(request, index)
+        return Given(index, deposit.manifest, deposit.signature, ciphertexts, deposit.item, ticket)
 
-def _given(deposit: Deposit, request: ReadRequest, index: int) -> Given:
-    ciphertexts = {group: deposit.ciphertexts[group] for group in groups_of(request.groups)}
-    return Given(index, deposit.manifest, deposit.signature, ciphertexts, deposit.item)
+    def _ticket(self, request: ReadRequest, index: int) -> Ticket | None:
+        """Return what lets the reader fetch the files that the groups asked for attach; None when there are none."""
+        for version in self._holdings.versions(request.batch, index)[:1]:
+            files = self._holdings.attached(version)
+            if files and all(request.groups >> file.group & 1 for file in files):
+                expires = self._now_s() + TICKET_S
+                mac = ticket_mac(self._ticket_key, request.batch, index, version.attachments, expires)
+                return Ticket(tuple([len(file.segments) for file in files]), version.attachments, expires, mac)
+        return None
+
+    def segment(self, body: bytes) -> bytes:
+        """Return the answer to a call for a segment of an attached file; Declined without a ticket for it."""
+        call = decode_segment_call(body)
+        mac = ticket_mac(self._ticket_key, call.batch, call.index, call.listed, call.expires)
+        if not hmac.compare_digest(call.mac, mac):
+            raise Declined(HTTPStatus.FORBIDDEN, NO_SUCH_RECORD)
+        if self._now_s() > call.expires:
+            raise declined(HTTPStatus.FORBIDDEN, "the ticket has expired: read the record again")
+        held = [each for each in self._holdings.versions(call.batch, call.index) if each.attachments == call.listed]
+        if not held:
+            raise declined(HTTPStatus.GONE, "these files are held no longer: read the record again")
+        files = self._holdings.attached(held[0])
+        if call.file >= len(files) or call.segment >= len(files[call.file].segments):
+            raise declined(HTTPStatus.NOT_FOUND, f"file {call.file} of {len(files)} has no segment {call.segment}")
+        return encode_segment(self._holdings.get(files[call.file].segments[call.segment]))

@@ -24,7 +24,7 @@ from cocket.node.log import Log, open_log
 from cocket.node.store.home import DataFolder
 from cocket.node.vault.anchoring import Anchoring
 from cocket.node.vault.bulk import load_bulk
-from cocket.node.vault.connection import ERASE_PATH, LISTING_PATH, RELEASE_PATH, SHARE_PATH
+from cocket.node.vault.connection import ERASE_PATH, LISTING_PATH, RELEASE_PATH, SEGMENT_PATH, SHARE_PATH
 from cocket.node.vault.decision import Judge
 from cocket.node.vault.eraser import Eraser
 from cocket.node.vault.gate import Gate
@@ -158,10 +158,16 @@ class KeeperService:
             lambda batch: load_residency(home.residency(batch), batch),
             self._encryption_key,
             settings.party,
+            _now_s,
         )
         key = load_listing_key(home.listing_key)
         lister = Lister(self._ledger, rules, gate, bulk, home.receipts, key)
-        return {RELEASE_PATH: vault.release, ERASE_PATH: eraser.erase, LISTING_PATH: lister.answer}
+        return {
+            RELEASE_PATH: vault.release,
+            SEGMENT_PATH: vault.segment,
+            ERASE_PATH: eraser.erase,
+            LISTING_PATH: lister.answer,
+        }
 
     def _bury(self, holdings: Holdings, tombstones: Tombstones) -> None:
         """Take away what was erased and came back with a copy of the shelf."""

@@ -1,6 +1,6 @@
 """Certificates of an office sealed for all four custodians, as files or as bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import shake_256
 from pathlib import Path
@@ -8,16 +8,20 @@ from pathlib import Path
 from founding.founders import PASSPHRASE
 from office import Office
 
+from cocket.attestation.attachments import group_of
 from cocket.attestation.canonical import encode_json
+from cocket.attestation.dialects import DIALECTS
 from cocket.attestation.files import decode_certificate
 from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
 from cocket.attestation.prove import Anchor, Certificate
+from cocket.attestation.sealing.attachment import seal_segments
 from cocket.attestation.sealing.custody import Custody, Holder, Seeds, draw, seed_bytes
 from cocket.attestation.sealing.custody_file import encode_custody
 from cocket.attestation.sealing.envelope import encode_envelope
 from cocket.attestation.sealing.hpke import PrivateKey, PublicKey, Suite, decode_public_key
 from cocket.attestation.sealing.manifest import manifest_json, signing_hash
-from cocket.attestation.sealing.record import random_bytes, seal, sealable
+from cocket.attestation.sealing.record import group_keys, random_bytes, seal, sealable
+from cocket.attestation.sealing.work import attached_files
 from cocket.contracts import access, consortium
 from cocket.node.keystore import load_key
 from cocket.node.vault.signing import wallet_of
@@ -28,12 +32,13 @@ THRESHOLD = 2
 
 @dataclass(frozen=True)
 class SealedFiles:
-    """A record's three files, and where it is anchored."""
+    """A record's three files, where it is anchored, and the sealed segments of what it attaches, by group."""
 
     anchor: Anchor
     manifest: bytes
     custody: bytes
     envelope: bytes
+    files: tuple[tuple[int, tuple[bytes, ...]], ...] = ()
 
 
 def random_of(label: str, count: int) -> bytes:
@@ -54,18 +59,31 @@ def custody_of(office: Office, batch: bytes, vault: PublicKey, contract: bytes) 
 
 
 def seal_all(
-    office: Office, certificates: Sequence[Certificate], vault: PublicKey, contract: bytes = access.ADDRESS
+    office: Office,
+    certificates: Sequence[Certificate],
+    vault: PublicKey,
+    contract: bytes = access.ADDRESS,
+    contents: Mapping[str, bytes] | None = None,
 ) -> list[SealedFiles]:
-    """Seal certificates of one batch under one custody, signed by the chamber."""
+    """Seal certificates of one batch under one custody, signed by the chamber, with what they attach by its name."""
     anchors = [certificate.anchor for certificate in certificates if certificate.anchor is not None]
     custody, seeds = custody_of(office, anchors[0].batch, vault, contract)
     sign = wallet_of(load_key(office.chamber, PASSPHRASE))
     sealed = []
     for anchor, certificate in zip(anchors, certificates, strict=True):
         randomness = random_of(f"{custody.batch.hex()} {anchor.index}", random_bytes(CERTIFICATE_OF_ORIGIN, THRESHOLD))
-        record = seal(sealable(certificate), custody, seeds, randomness)
+        laid_open = sealable(certificate)
+        record = seal(laid_open, custody, seeds, randomness)
+        group = group_of(DIALECTS[laid_open.dialect])
+        key = group_keys(laid_open.kind, THRESHOLD, randomness)[group]
+        attached = attached_files(laid_open.groups[group], group, record.manifest.binding, key)
+        files = tuple(
+            [(group, tuple(seal_segments(each.key, [(contents or {})[each.attachment.name]]))) for each in attached]
+        )
         manifest = encode_json(manifest_json(record.manifest, sign(signing_hash(record.manifest))))
-        sealed.append(SealedFiles(anchor, manifest, encode_custody(custody), encode_envelope(record.ciphertexts)))
+        sealed.append(
+            SealedFiles(anchor, manifest, encode_custody(custody), encode_envelope(record.ciphertexts), files)
+        )
     return sealed
 
 

@@ -1,8 +1,10 @@
 """A vault and four custodians on a real ledger, their registers on fake disks, and readers that call them directly."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from founding.founders import PASSPHRASE
 from office import COUNTRIES, Office, open_office
 from sealed import certificates_of, random_of, seal_all
 
+from cocket.attestation.attachments import Attachment, entry_of
 from cocket.attestation.prove import Anchor, Certificate
 from cocket.attestation.reading.exchange import ReleaseCall, decode_release_call
 from cocket.attestation.reading.request import signing_hash
@@ -33,7 +36,7 @@ from cocket.node.encryption_key import load_encryption_key
 from cocket.node.keystore import load_key
 from cocket.node.store.disk import FakeDisk
 from cocket.node.vault.bulk import load_bulk
-from cocket.node.vault.connection import ReadRefused
+from cocket.node.vault.connection import SEGMENT_PATH, ReadRefused
 from cocket.node.vault.decision import Judge
 from cocket.node.vault.declined import Declined
 from cocket.node.vault.eraser import Eraser
@@ -65,6 +68,7 @@ class Keeper:
     """A vault or custodian: what answers, its register and the disk under it."""
 
     answer: Callable[[bytes], bytes]
+    segment: Callable[[bytes], bytes]
     erase: Callable[[bytes], bytes]
     register: Register
     disk: FakeDisk
@@ -93,12 +97,17 @@ class Reads:
     def begin(self, replacements: dict[bytes, bytes] | None = None) -> None:
         """Start all keepers anew, with empty registers."""
         judge, keeper = self._judge(VAULT_KEEPER, replacements or {})
-        vault = Vault(judge, self.holdings, self.residencies.get, VAULT_KEY, CHAMBER)
+        vault = Vault(judge, self.holdings, self.residencies.get, VAULT_KEY, CHAMBER, self.now_s)
         self.keepers = {
-            "vault": replace(keeper, answer=vault.release, erase=keeper.eraser(CHAMBER, self.holdings).erase)
+            "vault": replace(
+                keeper,
+                answer=vault.release,
+                segment=vault.segment,
+                erase=keeper.eraser(CHAMBER, self.holdings).erase,
+            )
         }
         judge, keeper = self._judge(STAND_IN, replacements or {})
-        stand_in = Vault(judge, self.holdings, self.residencies.get, VAULT_KEY, STAND_IN)
+        stand_in = Vault(judge, self.holdings, self.residencies.get, VAULT_KEY, STAND_IN, self.now_s)
         self.keepers["stand-in"] = replace(keeper, answer=stand_in.release)
         for number, country in enumerate(COUNTRIES, 1):
             judge, keeper = self._judge(number, replacements or {})
@@ -122,7 +131,7 @@ class Reads:
         def lister(rows_max: int) -> Lister:
             return Lister(self.ledger, rules, gate, bulk, Path("receipts"), LISTING_KEY, disk, rows_max)
 
-        return judge, Keeper(bytes, bytes, register, disk, eraser, lister)
+        return judge, Keeper(bytes, bytes, bytes, register, disk, eraser, lister)
 
     def now_s(self) -> int:
         return self.office.chain.ledger.head.timestamp + self.late_s
@@ -149,9 +158,23 @@ class Reads:
         files = [out / f"{document.stem}.certificate.json" for document in self.office.documents]
         return self.seal(certificates_of(files))
 
-    def seal(self, certificates: list[Certificate], contract: bytes = access.ADDRESS) -> list[Anchor]:
+    def issue_attached(self, country: str, contents: dict[str, bytes]) -> Anchor:
+        """Issue the first example with attached files, seal it with them, put all into the vault."""
+        files = [Attachment(name, "application/pdf", sha256(data).digest()) for name, data in contents.items()]
+        document = json.loads(self.office.documents[0].read_text()) | {"relatedResource": list(map(entry_of, files))}
+        path = self.office.folder_for_batch().with_suffix(".json")
+        path.write_text(json.dumps(document))
+        record = self.office.issue(path, options=("--for-country", country))
+        return self.seal(certificates_of(record), contents=contents)[0]
+
+    def seal(
+        self,
+        certificates: list[Certificate],
+        contract: bytes = access.ADDRESS,
+        contents: dict[str, bytes] | None = None,
+    ) -> list[Anchor]:
         """Seal certificates of one batch and put them into the vault."""
-        sealed = seal_all(self.office, certificates, VAULT_KEY.public, contract)
+        sealed = seal_all(self.office, certificates, VAULT_KEY.public, contract, contents)
         for each in sealed:
             self.holdings.store(
                 each.anchor.batch,
@@ -160,6 +183,7 @@ class Reads:
                 manifest=each.manifest,
                 custody=each.custody,
                 envelope=each.envelope,
+                files=each.files,
             )
         return [each.anchor for each in sealed]
 
@@ -205,7 +229,8 @@ class Reads:
         """Answer as the HTTPS server does."""
         self.calls.append(service.url)
         try:
-            return self.keepers[service.url].answer(body)
+            keeper = self.keepers[service.url]
+            return keeper.segment(body) if path == SEGMENT_PATH else keeper.answer(body)
         except Declined as error:
             if error.status >= 500:
                 raise
