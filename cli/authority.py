@@ -173,6 +173,8 @@ def record_sentences(keys: "Keys") -> list[str]:
     for node in keys.nodes:
         first, last = node.node_id[:NODE_ID_SHOWN].hex(), node.node_id[-NODE_ID_SHOWN:].hex()
         lines.append(f"  node       {first}...{last} at {node.endpoint}")
+    if any(keys.seal_certificate):
+        lines.append(f"  seal       {keys.seal_certificate.hex()} (SHA-256 of its certificate)")
     key, suites = keys.encryption_key, {suite.value: suite.name for suite in Suite}
     suite = suites.get(keys.encryption_suite, f"suite {keys.encryption_suite:#06x}, which nobody can seal to")
     lines.append(f"  custodian  {key[:NODE_ID_SHOWN].hex()}...{key[-NODE_ID_SHOWN:].hex()} of {suite}")

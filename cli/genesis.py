@@ -106,6 +106,12 @@ def parameters(
     default=None,
     help="File with the public key of the custodian, made on its own machine; default: a key in HOME/custodian.",
 )
+@click.option(
+    "--seal-certificate",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="The authority's X.509 seal certificate (PEM), whose key will seal checkpoints; default: none yet.",
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
 @PASSPHRASE
 @json_option
@@ -115,6 +121,7 @@ def record(
     endpoint: str,
     parameters_file: Path,
     encryption_file: Path | None,
+    seal_certificate: Path | None,
     out: Path,
     passphrase_file: Path | None,
     as_json: bool,
@@ -135,7 +142,8 @@ def record(
     passphrase = ask_passphrase(passphrase_file, confirm=True)
     keys = ceremony.open_keys(Home(home), passphrase)
     custodian = load_public_key(encryption_file) if encryption_file else ceremony.custodian_key(Home(home), passphrase)
-    made = ceremony.record(keys, custodian, agreed, country, endpoint)
+    seal = bytes(32) if seal_certificate is None else _fingerprint(seal_certificate)
+    made = ceremony.record(keys, custodian, agreed, country, endpoint, seal)
     write_whole(out, encode_record(made), SHARED)
     show(
         as_json,
@@ -145,6 +153,17 @@ def record(
             *([] if encryption_file else [f"{Home(home).encryption_key}: bring it to the custodian's machine"]),
         ],
     )
+
+
+def _fingerprint(path: Path) -> bytes:
+    from hashlib import sha256
+
+    from cocket.cli.exchange import read_issuer
+
+    issuer = read_issuer(path)
+    if not issuer.chain:
+        raise CommandError(f"{path}: a public key; expected a certificate", Exit.USAGE)
+    return sha256(issuer.chain[0]).digest()
 
 
 @genesis.command(epilog="Example: cocket genesis gather *.record.json --parameters parameters.json --out genesis.json")

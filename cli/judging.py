@@ -4,6 +4,7 @@ The word of a node that is asked, or a bundle's proofs from an anchor that the u
 no network and no engine: this module imports what speaks with a node only when a node is asked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -161,12 +162,17 @@ def read_shown(file: Path) -> Certificate | Presentation | Printed | Bundle:
         raise CommandError(f"{file}: {error}", Exit.USAGE) from None
 
 
-def parse_anchor(text: str) -> Anchor:
+def parse_anchor(text: str, trust: Path | None = None, crls: Sequence[Path] = ()) -> Anchor:
     """Return the genesis hash, or the checkpoint in the file, that a user names.
+
+    With ``trust``, certificates that the user trusts: a checkpoint that is sealed by a quorum of authorities whose
+    certificates lead there.
 
     :raises CommandError: it is neither, or a checkpoint that too few signed.
     """
     digits = text.removeprefix("0x")
+    if trust is not None and not Path(text).is_file():
+        raise CommandError("--trust is for a checkpoint that was sealed: --anchor FILE", Exit.USAGE)
     if len(digits) == 64 and all(digit in "0123456789abcdefABCDEF" for digit in digits):
         return bytes.fromhex(digits)
     path = Path(text)
@@ -177,6 +183,11 @@ def parse_anchor(text: str) -> Anchor:
         )
     checkpoint = read_checkpoint(path)
     validate_signers(checkpoint)
+    if trust is not None:
+        from cocket.cli.checkpointing import require_trusted
+        from cocket.cli.identity import read_crl, read_trusted
+
+        require_trusted(checkpoint, read_trusted(trust), [read_crl(each) for each in crls])
     return checkpoint
 
 

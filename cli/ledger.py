@@ -136,19 +136,51 @@ def import_(file: Path, home: Path, as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Another copy of the same checkpoint, whose signatures are added; may be repeated.",
 )
+@click.option(
+    "--seal-certificate",
+    "certificates",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Seal it too: the authority's seal certificate, which the ledger names, then its chain (PEM).",
+)
+@click.option(
+    "--seal-key",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The seal's key: P-256 in PEM under a passphrase.",
+)
+@click.option(
+    "--seal-passphrase-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File (mode 0600) with its passphrase; asked for when absent.",
+)
 @signing_options
 @json_option
-def checkpoint(file: Path, height: int | None, others: tuple[Path, ...], signing: Signing, as_json: bool) -> None:
+def checkpoint(
+    file: Path,
+    height: int | None,
+    others: tuple[Path, ...],
+    certificates: Path | None,
+    seal_key: Path | None,
+    seal_passphrase_file: Path | None,
+    signing: Signing,
+    as_json: bool,
+) -> None:
     """Make a checkpoint, add an authority's signature to one, or put copies together: an anchor for `cocket verify`.
 
     FILE is made when it is not there, and else compared with your own node before it is signed with your admin key.
     Hand it from authority to authority, or let all sign copies of it. Two thirds of the active authorities must sign.
+    With --seal-certificate and --seal-key it is also sealed (X.509), so that who trusts the certificates' issuers can
+    take it from anybody: `cocket verify --anchor FILE --trust roots.pem`.
     """
     from cocket.cli import checkpointing
+    from cocket.cli.exchange import read_issuer
     from cocket.cli.judging import read_checkpoint
+    from cocket.cli.keys import ask_passphrase
     from cocket.node.bundle.checkpoint import encode_checkpoint
     from cocket.node.keystore import write_whole
+    from cocket.node.pem_key import load_pem_key
 
+    if (certificates is None) != (seal_key is None):
+        raise CommandError("a seal needs --seal-certificate and --seal-key, both", Exit.USAGE)
     has_key = signing.home is not None or signing.key_file is not None
     if not has_key and not file.exists():
         raise CommandError(
@@ -163,6 +195,9 @@ def checkpoint(file: Path, height: int | None, others: tuple[Path, ...], signing
         if not file.exists():
             found = checkpointing.read_statement(signatory.client, height)
         found = checkpointing.sign(found, signatory.client, signatory.key)
+        if certificates is not None and seal_key is not None:
+            key = load_pem_key(seal_key, ask_passphrase(seal_passphrase_file))
+            found = checkpointing.seal(found, signatory.client, read_issuer(certificates), key.sign)
     for other in others:
         found = checkpointing.merge(found, read_checkpoint(other))
     if has_key or others:
@@ -176,6 +211,7 @@ def checkpoint(file: Path, height: int | None, others: tuple[Path, ...], signing
         "genesis_hash": found.genesis_hash,
         "time": found.time_s,
         "signed_by": signers,
+        "sealed_by": [seal.issuer.subject for seal in found.seals],
         "needed": found.needed,
         "is_complete": not missing,
     }

@@ -53,6 +53,32 @@ def propose_admission(
     send_vote(data, signing, as_json, f"proposed to admit {country}")
 
 
+@propose.command("keys", epilog="Example: cocket authority propose keys BR.record.json --home trial/KE")
+@click.argument("record", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@signing_options
+@json_option
+def propose_keys(record: Path, signing: Signing, as_json: bool) -> None:
+    """Propose other keys for the authority of a RECORD: all that is in it takes the place of what it has.
+
+    An authority that lost a key, or has another seal certificate, makes a record anew (`cocket genesis record`);
+    another one proposes it when its admin key is what it lost. What it had stays on the ledger with its dates.
+    """
+    from cocket.contracts import consortium
+    from cocket.genesis.canonical import FILE_BYTES_MAX
+    from cocket.genesis.record import decode_record
+
+    country, keys = keys_of(decode_record(read_bounded(record, FILE_BYTES_MAX), str(record)))
+    signatory = signing.open()
+    number = signatory.client.view(consortium.ADDRESS, consortium.authority_of_country(country))
+    if not number:
+        raise CommandError(
+            f"{country}: no authority there; to admit it: cocket authority propose admit", Exit.NOT_FOUND
+        )
+    data = consortium.propose_keys(authority=number, keys=keys)
+    final = signatory.client.send(signatory.key, consortium.ADDRESS, data)
+    _say(final, signatory.client, as_json, f"proposed other keys for {country}")
+
+
 def _subject_command(kind: str) -> click.Command:
     """Make the command that proposes to suspend, reinstate or withdraw an authority."""
 

@@ -7,6 +7,7 @@ import click
 
 from cocket.cli.account import on_option, parse_when
 from cocket.cli.client import DEFAULT_URL
+from cocket.cli.errors import CommandError, Exit
 from cocket.cli.output import json_option, show
 
 
@@ -26,6 +27,18 @@ from cocket.cli.output import json_option, show
     help="What you already trust, for bundles: the network's genesis hash, or a checkpoint file.",
 )
 @click.option(
+    "--trust",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Certificates that you trust (PEM): the checkpoint must be sealed by authorities whose own lead there.",
+)
+@click.option(
+    "--crl",
+    "crls",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A certificate revocation list (PEM or DER), with --trust.",
+)
+@click.option(
     "--node",
     "node_url",
     default=None,
@@ -34,7 +47,13 @@ from cocket.cli.output import json_option, show
 )
 @json_option
 def verify(
-    files: tuple[Path, ...], on: str | None, anchor_text: str | None, node_url: str | None, as_json: bool
+    files: tuple[Path, ...],
+    on: str | None,
+    anchor_text: str | None,
+    trust: Path | None,
+    crls: tuple[Path, ...],
+    node_url: str | None,
+    as_json: bool,
 ) -> None:
     """Give the verdict on certificates, presentations and bundles: each answer yes, no or could not check, and why.
 
@@ -46,7 +65,9 @@ def verify(
     from cocket.cli.judging import Source, exit_of, judge, parse_anchor
 
     day = parse_when(on) if on else datetime.now(UTC).date()
-    anchor = None if anchor_text is None else parse_anchor(anchor_text)
+    if anchor_text is None and (trust is not None or crls):
+        raise CommandError("--trust and --crl are for a sealed checkpoint: --anchor FILE", Exit.USAGE)
+    anchor = None if anchor_text is None else parse_anchor(anchor_text, trust, crls)
     source = Source(node_url or (DEFAULT_URL if anchor is None else None), anchor)
     judged = [judge(file, source, day) for file in files]
     code = exit_of(judged)

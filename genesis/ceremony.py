@@ -59,8 +59,18 @@ def custodian_key(home: Home, passphrase: str) -> PublicKey:
     return load_public_key(home.encryption_key)
 
 
-def record(keys: AuthorityKeys, custodian: PublicKey, parameters: Parameters, country: str, endpoint: str) -> Record:
-    """Return an authority's signed record; ``endpoint`` is host:port of its node."""
+def record(
+    keys: AuthorityKeys,
+    custodian: PublicKey,
+    parameters: Parameters,
+    country: str,
+    endpoint: str,
+    seal_certificate: bytes = bytes(32),
+) -> Record:
+    """Return an authority's signed record.
+
+    ``endpoint`` is host:port of its node, ``seal_certificate`` the SHA-256 of its seal certificate (DER).
+    """
     return make_record(
         parameters,
         country,
@@ -69,6 +79,7 @@ def record(keys: AuthorityKeys, custodian: PublicKey, parameters: Parameters, co
         node_key=keys.node,
         endpoint=endpoint,
         encryption_key=custodian,
+        seal_certificate_hash=seal_certificate,
     )
 
 

@@ -1,18 +1,22 @@
 """Checkpoints: a block that authorities vouch for, as an anchor younger than the genesis.
 
-The file says which block, who seals after it, which authorities were active then and with which admin account, and
-carries their signatures (EIP-712 typed data). It is an anchor like a genesis hash: to be had from somebody one trusts.
-A quorum of its authorities must have signed, two thirds, so that a checkpoint is never easier to forge than a block.
-(``docs/formats.md``; ADR 20.)
+The file says which block, who seals after it, which authorities were active then, with which admin account and which
+X.509 seal certificate, and carries their signatures: of the admin (EIP-712 typed data), of the seal's key (ES256 over
+the same hash), or both. It is an anchor like a genesis hash, to be had from somebody one trusts; or, by its seals, from
+anybody, for whom trusts those who issued the certificates. A quorum of its authorities must have signed, two thirds, so
+that a checkpoint is never easier to forge than a block. (``docs/formats.md``; ADR 20.)
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Final
 
 from cocket.attestation.canonical import encode_json
 from cocket.attestation.errors import AttestationError
 from cocket.attestation.members import Members, hexadecimal, octets, read_json
+from cocket.attestation.sdjwt.issuer import Issuer, issuer_of_header
+from cocket.attestation.sdjwt.p256 import SIGNATURE_BYTES as SEAL_BYTES
 from cocket.contracts.consortium import VALIDATORS_MAX
 from cocket.node.bundle.errors import InvalidCheckpoint
 from cocket.node.bundle.file import AUTHORITIES_MAX
@@ -20,29 +24,42 @@ from cocket.node.chain.hashing import ADDRESS_BYTES, HASH_BYTES, keccak256
 from cocket.node.consensus.seals import SIGNATURE_BYTES, is_low_s, recover_seal
 from cocket.node.consensus.validators import quorum
 
-FORMAT: Final = "cocket-checkpoint-1"
+FORMAT: Final = "cocket-checkpoint-2"
 CHECKPOINT_BYTES_MAX: Final = 1 << 20
-"""255 authorities with a signature each are some 80 KB."""
+"""255 authorities with a signature each are some 80 KB, a chain of certificates is 4 to 12 KB: 60 such and more."""
 
 _DOMAIN_TYPE: Final = b"EIP712Domain(string name,string version,uint256 chainId,bytes32 salt)"
-_AUTHORITY_TYPE: Final = b"Authority(uint16 number,string country,address admin)"
+_AUTHORITY_TYPE: Final = b"Authority(uint16 number,string country,address admin,bytes32 seal)"
 _TYPE: Final = (
     b"Checkpoint(uint64 height,bytes32 blockHash,uint64 time,address[] validators,Authority[] authorities)"
     + _AUTHORITY_TYPE
 )
 _NAMES: Final = (
     *("format", "chain_id", "genesis_hash", "height", "block_hash", "time"),
-    *("validators", "authorities", "signatures"),
+    *("validators", "authorities", "signatures", "seals"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """An authority that was active at the block: its number, its country, its admin account."""
+    """An authority that was active at the block: its number, its country, its admin account.
+
+    ``seal`` is the SHA-256 of its seal certificate (DER) as the ledger has it, zeros when it has none.
+    """
 
     number: int
     country: str
     admin: bytes
+    seal: bytes = bytes(HASH_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """An authority's signature with its seal's key: whose, its certificates, the certificate's own first, and ES256."""
+
+    number: int
+    issuer: Issuer
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,7 @@ class Checkpoint:
     validators: tuple[bytes, ...]
     authorities: tuple[Authority, ...]
     signatures: tuple[bytes, ...] = ()
+    seals: tuple[Seal, ...] = ()
 
     @property
     def needed(self) -> int:
@@ -64,7 +82,28 @@ class Checkpoint:
         return quorum(len(self.authorities))
 
     def signers(self) -> tuple[Authority, ...]:
-        """Return who signed, in order of number; InvalidCheckpoint on a signature of nobody here, or a second one."""
+        """Return who signed, with admin key or seal, in order of number.
+
+        InvalidCheckpoint on a signature or seal of nobody here, or a second one.
+        """
+        found = {authority.number: authority for authority in (*self._admins(), *self._sealers())}
+        return tuple([found[number] for number in sorted(found)])
+
+    def _sealers(self) -> tuple[Authority, ...]:
+        by_number = {authority.number: authority for authority in self.authorities}
+        message = signing_hash(self)
+        for seal in self.seals:
+            authority = by_number.get(seal.number)
+            if authority is None or not seal.issuer.chain or sha256(seal.issuer.chain[0]).digest() != authority.seal:
+                raise InvalidCheckpoint(f"checkpoint: the seal of {seal.number} is of none of its authorities")
+            if not seal.issuer.key.verifies(message, seal.signature):
+                raise InvalidCheckpoint(f"checkpoint: the seal of {authority.country} does not hold")
+        numbers = [seal.number for seal in self.seals]
+        if numbers != sorted(set(numbers)):
+            raise InvalidCheckpoint("checkpoint: found seals in another order, expected one each, by number")
+        return tuple([by_number[number] for number in numbers])
+
+    def _admins(self) -> tuple[Authority, ...]:
         digest = signing_hash(self)
         by_admin = {authority.admin: authority for authority in self.authorities}
         found: list[Authority] = []
@@ -80,21 +119,30 @@ class Checkpoint:
             raise InvalidCheckpoint("checkpoint: found signatures in another order, expected one each, by number")
         return tuple(found)
 
-    def signed(self, signatures: Iterable[bytes]) -> "Checkpoint":
-        """Return the checkpoint with more signatures, each authority's once and in order of number."""
+    def signed(self, signatures: Iterable[bytes] = (), seals: Iterable[Seal] = ()) -> "Checkpoint":
+        """Return the checkpoint with more signatures and seals, each authority's once and in order of number."""
         by_number: dict[int, bytes] = {}
         for signature in (*self.signatures, *signatures):
-            (signer,) = replace(self, signatures=(signature,)).signers()
+            (signer,) = replace(self, signatures=(signature,), seals=()).signers()
             by_number.setdefault(signer.number, signature)
-        return replace(self, signatures=tuple(by_number[number] for number in sorted(by_number)))
+        sealed: dict[int, Seal] = {}
+        for seal in (*self.seals, *seals):
+            sealed.setdefault(seal.number, seal)
+        made = replace(
+            self,
+            signatures=tuple([by_number[number] for number in sorted(by_number)]),
+            seals=tuple([sealed[number] for number in sorted(sealed)]),
+        )
+        made.signers()
+        return made
 
     def unsigned(self) -> "Checkpoint":
         """Return what is signed, for comparison."""
-        return replace(self, signatures=())
+        return replace(self, signatures=(), seals=())
 
 
 def signing_hash(checkpoint: Checkpoint) -> bytes:
-    """Return the hash of 32 bytes that an authority's admin signs (EIP-712)."""
+    """Return the hash of 32 bytes that an authority's admin signs (EIP-712), and the message that its seal signs."""
     domain = keccak256(
         keccak256(_DOMAIN_TYPE)
         + keccak256(b"Cocket checkpoint")
@@ -109,6 +157,7 @@ def signing_hash(checkpoint: Checkpoint) -> bytes:
             + _word(authority.number)
             + keccak256(authority.country.encode())
             + authority.admin.rjust(32, b"\0")
+            + authority.seal
         )
         for authority in checkpoint.authorities
     ]
@@ -135,10 +184,19 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
             "time": checkpoint.time_s,
             "validators": [hexadecimal(validator) for validator in checkpoint.validators],
             "authorities": [
-                {"number": authority.number, "country": authority.country, "admin": hexadecimal(authority.admin)}
+                {
+                    "number": authority.number,
+                    "country": authority.country,
+                    "admin": hexadecimal(authority.admin),
+                    "seal": hexadecimal(authority.seal),
+                }
                 for authority in checkpoint.authorities
             ],
             "signatures": [hexadecimal(signature) for signature in checkpoint.signatures],
+            "seals": [
+                {"number": seal.number, **seal.issuer.header, "signature": hexadecimal(seal.signature)}
+                for seal in checkpoint.seals
+            ],
         }
     )
 
@@ -161,6 +219,7 @@ def decode_checkpoint(data: bytes) -> Checkpoint:
             validators=members.several("validators", VALIDATORS_MAX, _address),
             authorities=members.several("authorities", AUTHORITIES_MAX, _authority),
             signatures=members.several("signatures", AUTHORITIES_MAX, _signature),
+            seals=members.several("seals", AUTHORITIES_MAX, _seal),
         )
     except AttestationError as error:
         raise InvalidCheckpoint(f"checkpoint: {error}") from None
@@ -202,6 +261,13 @@ def _signature(node: object, place: str) -> bytes:
 
 
 def _authority(node: object, place: str) -> Authority:
-    members = Members(node, place, ("number", "country", "admin"))
+    members = Members(node, place, ("number", "country", "admin", "seal"))
     number = members.number("number", AUTHORITIES_MAX + 1)
-    return Authority(number, members.country("country"), members.octets("admin", ADDRESS_BYTES))
+    admin, seal = members.octets("admin", ADDRESS_BYTES), members.octets("seal", HASH_BYTES)
+    return Authority(number, members.country("country"), admin, seal)
+
+
+def _seal(node: object, place: str) -> Seal:
+    members = Members(node, place, ("number", "x5c", "signature"))
+    issuer = issuer_of_header(members.node["x5c"])
+    return Seal(members.number("number", AUTHORITIES_MAX + 1), issuer, members.octets("signature", SEAL_BYTES))

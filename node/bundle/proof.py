@@ -64,7 +64,8 @@ def describe_anchor(anchor: Anchor, time_s: int, now_s: int) -> str:
     age = f"of {day}, {days} {'day' if days == 1 else 'days'} old"
     if isinstance(anchor, bytes):
         return f"the genesis 0x{anchor.hex()[:16]}... {age}"
-    signers = ", ".join(signer.country for signer in validate_signers(anchor))
+    names = {seal.number: f" ({seal.issuer.subject})" for seal in anchor.seals}
+    signers = ", ".join(signer.country + names.get(signer.number, "") for signer in validate_signers(anchor))
     return f"the checkpoint of block {anchor.height} {age}, signed by {signers}"
 
 

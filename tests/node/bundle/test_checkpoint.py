@@ -56,7 +56,7 @@ def test_what_is_signed_is_typed_data_that_any_wallet_shows(network: Network, si
             ],
             "Authority": [
                 {"name": "number", "type": "uint16"}, {"name": "country", "type": "string"},
-                {"name": "admin", "type": "address"},
+                {"name": "admin", "type": "address"}, {"name": "seal", "type": "bytes32"},
             ],
             "Checkpoint": [
                 {"name": "height", "type": "uint64"}, {"name": "blockHash", "type": "bytes32"},
@@ -72,7 +72,8 @@ def test_what_is_signed_is_typed_data_that_any_wallet_shows(network: Network, si
             "height": signed.height, "blockHash": signed.block_hash, "time": signed.time_s,
             "validators": ["0x" + validator.hex() for validator in signed.validators],
             "authorities": [
-                {"number": a.number, "country": a.country, "admin": "0x" + a.admin.hex()} for a in signed.authorities
+                {"number": a.number, "country": a.country, "admin": "0x" + a.admin.hex(), "seal": a.seal}
+                for a in signed.authorities
             ],
         },
     }  # fmt: skip
@@ -92,6 +93,9 @@ def test_every_word_of_it_is_signed(signed: Checkpoint) -> None:
         "validators": signed.validators[1:],
         "authorities": (replace(first, country="AA"), *others),
     }
+    sealed = replace(signed, authorities=(replace(first, seal=b"s" * 32), *others))
+    with pytest.raises(InvalidCheckpoint, match="of none of its authorities"):
+        decode_checkpoint(encode_checkpoint(sealed))
     for name, value in changes.items():
         with pytest.raises(InvalidCheckpoint, match="of none of its authorities"):
             decode_checkpoint(encode_checkpoint(replace(signed, **{name: value})))  # type: ignore[arg-type]
@@ -123,10 +127,10 @@ def test_files_that_are_no_checkpoint_are_refused(signed: Checkpoint) -> None:
         *(
             json.dumps({**node, name: value}).encode()
             for name, value in (
-                ("format", "cocket-checkpoint-2"), ("height", -1), ("height", "2"), ("validators", []),
+                ("format", "cocket-checkpoint-1"), ("height", -1), ("height", "2"), ("validators", []),
                 ("validators", node["validators"][::-1]), ("authorities", node["authorities"][::-1]),
                 ("authorities", [{**node["authorities"][0], "number": n} for n in (1, 2)]), ("authorities", []),
-                ("block_hash", "0x00"), ("signatures", ["0x00"]), ("time", 1.5),
+                ("block_hash", "0x00"), ("signatures", ["0x00"]), ("time", 1.5), ("seals", [1]), ("seals", {}),
             )
         ),
     )  # fmt: skip
