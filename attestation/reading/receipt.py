@@ -20,6 +20,8 @@ from cocket.attestation.sealing.envelope import GROUPS_MAX
 from cocket.attestation.signature import ADDRESS_BYTES, SIGNATURE_BYTES, recover
 
 NONE = bytes(HASH_BYTES)
+REFUSALS_FROM = 64
+"""The Access contract's reasons from here on are refusals."""
 _FORM = Struct(
     f">QQQQ{HASH_BYTES}s{SIGNATURE_BYTES}s{ADDRESS_BYTES}sQ{HASH_BYTES}sIIIBB{SALT_BYTES}s{HASH_BYTES}s{HASH_BYTES}s"
 )
@@ -226,6 +228,10 @@ def validate_receipt(
         "purpose": request.purpose,
         "grant": grant,
     }
+    if receipt.decision >= REFUSALS_FROM:
+        raise InvalidFile(
+            f"a receipt whose decision is {receipt.decision}, a refusal; expected the reason of what came"
+        )
     for name, value in expected.items():
         found = getattr(receipt, name)
         if found != value:

@@ -84,7 +84,8 @@ class Vault:
         places = self._holdings.indices(request.batch, request.index, limit + 1)
         rulings = self._judge.rule_each(ruling, evidence, places[:limit])
         opened = [place for place, each in zip(places, rulings, strict=False) if each.decision.may_read]
-        self._judge.validate_allowed(next((each for each in rulings if each.decision.may_read), (*rulings, ruling)[0]))
+        ruling = next((each for each in rulings if each.decision.may_read), (*rulings, ruling)[0])
+        self._judge.validate_allowed(ruling)
         if not opened:
             raise declined(HTTPStatus.NOT_FOUND, f"no more records of this batch from {request.index} on are held here")
         given: list[Given] = []

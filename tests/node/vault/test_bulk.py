@@ -144,7 +144,9 @@ def test_without_a_cap_nothing_is_given_in_bulk(reads: Reads, batch: list[Anchor
 def test_what_the_contract_refuses_is_not_among_the_records(reads: Reads, batch: list[Anchor]) -> None:
     asked = all_of(reads, batch, 10)
     freeze(reads, batch[0])
-    assert read(reads, asked).indices == (batch[1].index,)
+    reading = read(reads, asked)
+    assert reading.indices == (batch[1].index,)
+    assert {receipt.decision for _, receipt in reading.receipts} == {Reason.BY_GRANT}, "given is not written as refused"
     freeze(reads, batch[1])
     found = refusal(reads, asked)
     assert found.refusal.code == Reason.FROZEN
