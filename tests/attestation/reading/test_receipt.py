@@ -175,6 +175,7 @@ def test_a_reader_takes_the_receipt_of_its_request():
         ("signature", b"o" * 65),
         ("reader", b"o" * 20),
         ("party", 3),
+        ("decision", 69),
         ("party", 0),
         ("batch", b"o" * 32),
         ("index", 6),
