@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from cocket.cli.access_options import PURPOSES, Records, record_options
+from cocket.cli.account import Signing, signing_options
 from cocket.cli.client import NodeClient, node_option
 from cocket.cli.errors import Exit
 from cocket.cli.output import json_option, show, table
@@ -64,6 +66,37 @@ def receipts(
     show(as_json, answer, lines)
     if not answer["is_as_anchored"]:
         raise click.exceptions.Exit(Exit.VERIFICATION_NO)
+
+
+@audit.command(
+    epilog="Example: cocket audit fetch --engagement audit-2026.grant.json --batch 0xb1e9... --all "
+    "--out ke-vault-receipts --key keys/auditor.json"
+)
+@click.option(
+    "--engagement",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    required=True,
+    help="The grant's file that the controller's commitment to the engagement made.",
+)
+@record_options
+@click.option("--purpose", type=click.Choice(PURPOSES), default="audit", show_default=True, help="One agreed on.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the files.")
+@signing_options
+@json_option
+def fetch(engagement: Path, records: Records, purpose: str, out: Path, signing: Signing, as_json: bool) -> None:
+    """Get the receipts of a controller's vault by an engagement with it, while that is in force.
+
+    The contract decides, about a record or batch that the engagement reaches. Periods that are in --out already are not
+    fetched again. `cocket audit receipts` then holds them to what was anchored.
+    """
+    from cocket.cli.fetching import fetch_periods
+    from cocket.cli.granting import network_of
+
+    signatory = signing.open()
+    place = records.require(network_of(signatory.client))
+    new, last = fetch_periods(signatory, engagement, place, purpose, out)
+    answer = {"folder": str(out), "new": new, "last": last}
+    show(as_json, answer, [f"{new} new periods, the last is {last}; `cocket audit receipts {out}` checks them"])
 
 
 @audit.command(epilog="Example: cocket audit provenance issued/coffee.certificate.json --receipts ke-vault-receipts/")

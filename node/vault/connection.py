@@ -24,6 +24,7 @@ SEGMENT_PATH = "/v1/segment"
 SHARE_PATH = "/v1/share"
 ERASE_PATH = "/v1/erase"
 LISTING_PATH = "/v1/listing"
+PERIODS_PATH = "/v1/periods"
 HEALTH_PATH = "/health"
 HEALTH_BYTES_MAX = 4096
 HTTPS_PORT = 443

@@ -18,7 +18,7 @@ from cocket.attestation.reading.exchange import Refusal
 from cocket.attestation.reading.page import SALT_BYTES, Page
 from cocket.attestation.reading.receipt import Receipt, receipt_of
 from cocket.attestation.reading.request import ReadRequest, groups_of, signer_of
-from cocket.contracts import access, certificates, directory
+from cocket.contracts import access, certificates
 from cocket.contracts.access import Decision, Question, Reason, ShownClaim, authority_party
 from cocket.contracts.certificates import Batch
 from cocket.contracts.errors import ContractError, ContractRefusal
@@ -102,7 +102,7 @@ class Judge:
         party = own_party(*self._gate.parties_of(reader, head))
         if not party and not claim:
             raise Declined(HTTPStatus.FORBIDDEN, NO_SUCH_RECORD)
-        self._validate_contract(request, head)
+        self._gate.validate_contract(request.access, head)
         asked = _question(request, reader, request.index if index is None else index)
         shown = self._shown(request, claim)
         decision, batch = self._ask(request, asked, claim, evidence, head)
@@ -183,17 +183,6 @@ class Judge:
     def contract_for(self, contract: bytes) -> bytes:
         """Return the contract that decides for custodies made under one: that one, unless the operator confirmed."""
         return self._rules.replacements.get(contract, contract)
-
-    def _validate_contract(self, request: ReadRequest, head: Head) -> None:
-        """Refuse a request for a contract that nobody here trusts: it would be asked, and could say anything."""
-        replacements = self._rules.replacements
-        if request.access in (access.ADDRESS, *replacements, *replacements.values()):
-            return
-        named = self._ledger.view(directory.ADDRESS, directory.address_of(directory.ACCESS), head.number)
-        if request.access != named:
-            raise declined(
-                HTTPStatus.BAD_REQUEST, f"contract 0x{request.access.hex()} is not Access; 0x{named.hex()} is"
-            )
 
     def _shown(self, request: ReadRequest, claim: bytes) -> ShownClaim:
         try:

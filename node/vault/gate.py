@@ -9,7 +9,9 @@ from http import HTTPStatus
 
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.reading.erasure import EraseRequest
+from cocket.attestation.reading.periods import PeriodsRequest
 from cocket.attestation.reading.request import EXPIRY_S_MAX, ReadRequest
+from cocket.contracts import access, directory
 from cocket.contracts.participants import Standing
 from cocket.node.vault.declined import declined
 from cocket.node.vault.ledger import Head, Ledger
@@ -17,7 +19,7 @@ from cocket.node.vault.parties import parties_of
 from cocket.node.vault.register import Register
 from cocket.node.vault.rules import Rules
 
-Signed = ReadRequest | EraseRequest
+Signed = ReadRequest | EraseRequest | PeriodsRequest
 """What is signed for a keeper."""
 
 
@@ -81,6 +83,15 @@ class Gate:
                 f"the ledger stands still: its last block {head.number} is {age_s} s old, nothing is decided by one "
                 f"older than {self._rules.head_age_s} s",
             )
+
+    def validate_contract(self, contract: bytes, head: Head) -> None:
+        """Refuse a contract that nobody here trusts: it would be asked, and could say anything."""
+        replacements = self._rules.replacements
+        if contract in (access.ADDRESS, *replacements, *replacements.values()):
+            return
+        named = self._ledger.view(directory.ADDRESS, directory.address_of(directory.ACCESS), head.number)
+        if contract != named:
+            raise declined(HTTPStatus.BAD_REQUEST, f"contract 0x{contract.hex()} is not Access; 0x{named.hex()} is")
 
     def parties_of(self, signer: bytes, head: Head) -> tuple[int, Standing]:
         """Return the number of the authority that an account acts for (0: none), and its standing as a participant."""

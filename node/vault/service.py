@@ -24,7 +24,7 @@ from cocket.node.log import Log, open_log
 from cocket.node.store.home import DataFolder
 from cocket.node.vault.anchoring import Anchoring
 from cocket.node.vault.bulk import load_bulk
-from cocket.node.vault.connection import ERASE_PATH, LISTING_PATH, RELEASE_PATH, SEGMENT_PATH, SHARE_PATH
+from cocket.node.vault.connection import ERASE_PATH, LISTING_PATH, PERIODS_PATH, RELEASE_PATH, SEGMENT_PATH, SHARE_PATH
 from cocket.node.vault.decision import Judge
 from cocket.node.vault.eraser import Eraser
 from cocket.node.vault.gate import Gate
@@ -40,6 +40,7 @@ from cocket.node.vault.server import LIMITS, Answered, KeeperApp
 from cocket.node.vault.settings import VAULT, KeeperHome, KeeperSettings, octets_of, retention_by_kind
 from cocket.node.vault.share import Custodian
 from cocket.node.vault.shelves import open_shelf
+from cocket.node.vault.showing import Showing
 from cocket.node.vault.tombstones import Tombstones, load_tombstones
 
 STEP_S = 2.0
@@ -167,6 +168,7 @@ class KeeperService:
             SEGMENT_PATH: vault.segment,
             ERASE_PATH: eraser.erase,
             LISTING_PATH: lister.answer,
+            PERIODS_PATH: Showing(self._ledger, register, gate, bulk, settings.party).period,
         }
 
     def _bury(self, holdings: Holdings, tombstones: Tombstones) -> None:

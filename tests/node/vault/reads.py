@@ -50,6 +50,7 @@ from cocket.node.vault.release import Vault
 from cocket.node.vault.rules import Rules
 from cocket.node.vault.share import Custodian
 from cocket.node.vault.shelf import MemoryShelf
+from cocket.node.vault.showing import Showing
 from cocket.node.vault.signing import wallet_of
 from cocket.node.vault.tombstones import Tombstones
 
@@ -74,6 +75,7 @@ class Keeper:
     disk: FakeDisk
     eraser: Callable[[int, Holdings | None], Eraser]
     lister: Callable[[int], Lister]
+    showing: Callable[[int], Showing]
 
 
 class Reads:
@@ -131,7 +133,10 @@ class Reads:
         def lister(rows_max: int) -> Lister:
             return Lister(self.ledger, rules, gate, bulk, Path("receipts"), LISTING_KEY, disk, rows_max)
 
-        return judge, Keeper(bytes, bytes, bytes, register, disk, eraser, lister)
+        def showing(of: int) -> Showing:
+            return Showing(self.ledger, register, gate, bulk, of)
+
+        return judge, Keeper(bytes, bytes, bytes, register, disk, eraser, lister, showing)
 
     def now_s(self) -> int:
         return self.office.chain.ledger.head.timestamp + self.late_s
