@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from command import cocket, done, refused
 from e2e.trial import free_ports
-from keepers import accredit, running
+from keepers import accredit, by_passphrase, make_vault, running
 from office import open_office
 from sealed import certificates_of, seal_all, write_sealed
 from softhsm import MODULE, PIN, WITHOUT, token
 
+from cocket.attestation.sealing.hpke import PrivateKey, Suite
 from cocket.cli.errors import Exit
-from cocket.node.encryption_key import load_public_key
+from cocket.node.encryption_key import encode_public_key, load_public_key
+from cocket.node.vault.settings import KeeperHome
 
 pytestmark = pytest.mark.skipif(not MODULE.is_file(), reason=WITHOUT)
 
@@ -68,3 +70,65 @@ def test_records_are_sealed_to_a_vault_in_a_module_and_read_from_it(tmp_path: Pa
             )  # fmt: skip
         assert "custodian" in answer.err, "the vault gave its part; no custodian is announced here"
         assert "vault" not in answer.err
+
+
+def test_an_authority_registers_a_key_in_a_module_and_its_custodian_answers_with_it(tmp_path: Path) -> None:
+    """From the vote on the key to a read of what was sealed to it, by the module's Diffie-Hellman alone."""
+    with open_office(tmp_path) as office:
+        pin = office.folder / "pin"
+        pin.write_text(PIN + "\n")
+        pin.chmod(0o600)
+        module = ("--module", MODULE, "--token", token(), "--label", "network", "--new", "--pin-file", pin)
+        done("keys", "hardware", "custodian", *module, "--folder", office.folder)
+        parameters, record = office.folder / "parameters.json", office.folder / "KE.record.json"
+        done(
+            "genesis",
+            "parameters",
+            "--ceremony",
+            "rotate",
+            "--chain-id",
+            20_261,
+            "--country",
+            "KE",
+            "--out",
+            parameters,
+        )
+        done(
+            "genesis", "record", "--home", office.homes["KE"].path, "--country", "KE", "--endpoint",
+            "ke.example:30303", "--parameters", parameters, "--encryption-key",
+            office.folder / "custodian.public.json", "--passphrase-file", office.passphrase, "--out", record,
+        )  # fmt: skip
+        number = done("authority", "propose", "keys", record, *office.home("KE"))["proposal"]
+        assert "of P256" in cocket("authority", "proposals", "--node", office.url).out
+        for voter in ("NL", "SG"):
+            answer = done("authority", "vote", number, "--for", *office.home(voter))
+        assert answer["standing"] == "executed"
+        first = free_ports(2)
+        vault = make_vault(office, "vault", first)
+        custodian = office.folder / "ke-custodian"
+        done(
+            "custodian", "init", custodian, "--country", "KE", "--encryption-key", office.folder / "custodian.json",
+            "--port", first + 1, "--passphrase-file", pin, "--node", office.url,
+        )  # fmt: skip
+        for at, (home, signing) in enumerate(((vault, office.by_chamber), (custodian, office.home("KE")))):
+            accredit(office, home, "KE")
+            kind = KeeperHome(home).settings().kind
+            done(kind, "announce", home, "--url", f"https://127.0.0.1:{first + at}", *signing)
+        document = office.issue(office.documents[0], options=("--for-country", "SG", "--valid-to", "2099-01-01"))[0]
+        recovery = office.folder / "recovery.public.json"
+        recovery.write_bytes(encode_public_key(PrivateKey(Suite.HYBRID, b"r" * 32).public))
+        done(
+            "document", "seal", document, "--out", office.folder / "sealed", "--custodian", "KE", "--threshold", 1,
+            "--vault-key", vault / "keys" / "encryption.public.json", "--recovery", recovery, *office.by_chamber,
+        )  # fmt: skip
+        manifest = next((office.folder / "sealed").glob("*.manifest.json"))
+        done("vault", "store", vault, manifest, *by_passphrase(office))
+        office.chain.seal(int(time.time()))
+        with running(vault), running(custodian, passphrase=PIN):
+            office.chain.seal(int(time.time()))
+            read = done(
+                "access", "request", "--record", document, "--group", "goods", "--purpose", "import-clearance", "--out",
+                office.folder / "read.json", *office.home("SG"),
+            )  # fmt: skip
+        assert read["groups"] == ["certificate", "goods"]
+        assert len(read["answered"]) == 2  # type: ignore[arg-type]
