@@ -19,7 +19,9 @@ from cocket.cli.keys import PASSPHRASE, ask_passphrase
 from cocket.cli.output import json_option, show, table
 
 if TYPE_CHECKING:
-    from cocket.attestation.sealing.hpke import PrivateKey
+    from contextlib import AbstractContextManager
+
+    from cocket.attestation.sealing.hpke import Opener
     from cocket.cli.custody import Terms
 
 EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -159,7 +161,8 @@ def open_sealed(
     from cocket.cli.resealing import find_stored, open_records
 
     stored = find_stored(manifests)
-    written = open_records(stored, _recovery(recovery_key, recovery_passphrase_file), out)
+    with _recovery(recovery_key, recovery_passphrase_file) as key:
+        written = open_records(stored, key, out)
     answer = {"opened": [str(path) for path in written]}
     show(as_json, answer, [f"{path}" for path in written])
 
@@ -378,10 +381,10 @@ def _reseal(
     from cocket.cli.resealing import find_stored, reseal
 
     stored = find_stored(manifests)
-    key = _recovery(recovery_key, recovery_passphrase_file)
-    signatory = signing.open()
-    with progress_bars() as progress:
-        sealed = reseal(stored, key, out, signatory, terms, progress, is_anew=is_anew)
+    with _recovery(recovery_key, recovery_passphrase_file) as key:
+        signatory = signing.open()
+        with progress_bars() as progress:
+            sealed = reseal(stored, key, out, signatory, terms, progress, is_anew=is_anew)
     said = (
         "encrypted anew: keys of before open none of it; see that former ciphertexts are destroyed"
         if is_anew
@@ -390,7 +393,7 @@ def _reseal(
     show(as_json, {**sealed.as_json(), "is_encrypted_anew": is_anew}, [*sealed.sentences(), said])
 
 
-def _recovery(path: Path, passphrase_file: Path | None) -> "PrivateKey":
-    from cocket.node.encryption_key import load_encryption_key
+def _recovery(path: Path, passphrase_file: Path | None) -> "AbstractContextManager[Opener]":
+    from cocket.node.encryption_key import opened_encryption_key
 
-    return load_encryption_key(path, ask_passphrase(passphrase_file))
+    return opened_encryption_key(path, ask_passphrase(passphrase_file))

@@ -15,7 +15,7 @@ from cocket.attestation.sealing.attachment import open_segments
 from cocket.attestation.sealing.custody import Custody
 from cocket.attestation.sealing.custody_file import CUSTODY_BYTES_MAX, decode_custody
 from cocket.attestation.sealing.envelope import ENVELOPE_BYTES_MAX
-from cocket.attestation.sealing.hpke import PrivateKey
+from cocket.attestation.sealing.hpke import Opener
 from cocket.attestation.sealing.manifest import MANIFEST_BYTES_MAX, decode_manifest
 from cocket.attestation.sealing.record import random_bytes, rewrap_bytes, validate_manifest
 from cocket.attestation.sealing.work import (
@@ -90,7 +90,7 @@ def find_stored(paths: Sequence[Path]) -> Stored:
 
 def reseal(
     stored: Stored,
-    key: PrivateKey,
+    key: Opener,
     out: Path,
     signatory: Signatory,
     terms: Terms,
@@ -134,7 +134,7 @@ def reseal(
     return Sealed(len(names), batch, out, drawn)
 
 
-def open_records(stored: Stored, key: PrivateKey, out: Path) -> list[Path]:
+def open_records(stored: Stored, key: Opener, out: Path) -> list[Path]:
     """Write each record, opened whole by the recovery key, as a presentation into a folder; return their files.
 
     :raises CommandError: the recovery key is another's, or a record is not what it says; or a file exists.
@@ -176,7 +176,7 @@ def _sealed_files(folder: Path, name: str, count: int) -> list[tuple[int, Iterat
     return [sealed_file(path) for path in paths[:count]]
 
 
-def _recovery_seed(stored: Stored, key: PrivateKey) -> bytes:
+def _recovery_seed(stored: Stored, key: Opener) -> bytes:
     try:
         return recovery_seed_of(stored.custody, key)
     except InvalidFile:

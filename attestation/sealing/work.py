@@ -17,7 +17,7 @@ from cocket.attestation.sealing.attachment import attachment_key
 from cocket.attestation.sealing.binding import Binding
 from cocket.attestation.sealing.custody import Custody, Seeds, open_seat, vault_seed
 from cocket.attestation.sealing.envelope import decode_envelope, encode_envelope
-from cocket.attestation.sealing.hpke import PrivateKey
+from cocket.attestation.sealing.hpke import Opener
 from cocket.attestation.sealing.manifest import Manifest, decode_manifest, signing_hash
 from cocket.attestation.sealing.record import (
     Sealable,
@@ -124,7 +124,7 @@ def rewrap_chunk(chunk: RewrapChunk) -> tuple[SealedFile, ...]:
     return tuple(remade)
 
 
-def recovery_seed_of(custody: Custody, key: PrivateKey) -> bytes:
+def recovery_seed_of(custody: Custody, key: Opener) -> bytes:
     """Return the seed that the recovery key opens; InvalidFile when it is another key's."""
     return open_seat(custody, custody.recovery, key)
 

@@ -12,9 +12,10 @@ from office import open_office
 from sealed import certificates_of, seal_all, write_sealed
 from softhsm import MODULE, PIN, WITHOUT, token
 
-from cocket.attestation.sealing.hpke import PrivateKey, Suite
+from cocket.attestation.files import decode_presentation
+from cocket.attestation.prove import whole
 from cocket.cli.errors import Exit
-from cocket.node.encryption_key import encode_public_key, load_public_key
+from cocket.node.encryption_key import load_public_key
 from cocket.node.vault.settings import KeeperHome
 
 pytestmark = pytest.mark.skipif(not MODULE.is_file(), reason=WITHOUT)
@@ -115,8 +116,9 @@ def test_an_authority_registers_a_key_in_a_module_and_its_custodian_answers_with
             kind = KeeperHome(home).settings().kind
             done(kind, "announce", home, "--url", f"https://127.0.0.1:{first + at}", *signing)
         document = office.issue(office.documents[0], options=("--for-country", "SG", "--valid-to", "2099-01-01"))[0]
+        offline = ("--module", MODULE, "--token", token(), "--label", "offline", "--new", "--pin-file", pin)
+        done("keys", "hardware", "recovery", *offline, "--folder", office.folder)
         recovery = office.folder / "recovery.public.json"
-        recovery.write_bytes(encode_public_key(PrivateKey(Suite.HYBRID, b"r" * 32).public))
         done(
             "document", "seal", document, "--out", office.folder / "sealed", "--custodian", "KE", "--threshold", 1,
             "--vault-key", vault / "keys" / "encryption.public.json", "--recovery", recovery, *office.by_chamber,
@@ -132,3 +134,11 @@ def test_an_authority_registers_a_key_in_a_module_and_its_custodian_answers_with
             )  # fmt: skip
         assert read["groups"] == ["certificate", "goods"]
         assert len(read["answered"]) == 2  # type: ignore[arg-type]
+        opened = tmp_path / "opened"
+        by_module = ("--recovery-key", office.folder / "recovery.json", "--recovery-passphrase-file", pin)
+        done("document", "open", manifest, *by_module, "--out", opened)
+        assert decode_presentation(next(opened.iterdir()).read_bytes()) == whole(certificates_of([document])[0])
+        other = ("--recovery-key", office.folder / "custodian.json", "--recovery-passphrase-file", pin)
+        assert "another recovery key" in refused(
+            Exit.REFUSED, "document", "open", manifest, *other, "--out", opened / "x"
+        )
