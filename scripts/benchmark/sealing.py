@@ -90,8 +90,12 @@ def _seal(out: Path, batch: bytes, files: list[bytes], threshold: int, custodian
     start = time.perf_counter()
     with open_processes(len(files)) as processes:
         sealed = (each for chunk in run_ahead(processes, seal_chunk, chunks()) for each in chunk)
-        write_records(out, names, sealed, custody, wallet_of(SIGNER), lambda *_: None)
+        write_records(out, names, sealed, custody, wallet_of(SIGNER), _nothing, _nothing)
     return time.perf_counter() - start, custody
+
+
+def _nothing(*_: object) -> None:
+    """Show no progress, and attach no files."""
 
 
 def _rewrap(source: Path, out: Path, old: Custody) -> float:
@@ -116,5 +120,5 @@ def _rewrap(source: Path, out: Path, old: Custody) -> float:
     names = [path.name.removesuffix(MANIFEST_SUFFIX) for path in paths]
     with open_processes(len(paths)) as processes:
         remade = (each for chunk in run_ahead(processes, rewrap_chunk, chunks()) for each in chunk)
-        write_records(out, names, remade, custody, wallet_of(SIGNER), lambda *_: None)
+        write_records(out, names, remade, custody, wallet_of(SIGNER), _nothing, _nothing)
     return time.perf_counter() - start

@@ -26,6 +26,13 @@ def test_one_figure_alone_is_measured_and_judged() -> None:
     assert {"cpu", "cores", "memory_mb", "python"} <= set(told["machine"])
 
 
+def test_sealing_is_measured() -> None:
+    told = json.loads(run("--json", "--quick", "--only", "rewrap_10000_s").stdout.splitlines()[-1])
+    assert told["errors"] == {}
+    assert told["seal_documents_per_s"] > 0
+    assert told["rewrap_10000_s"] > 0
+
+
 def test_an_unknown_key_is_refused() -> None:
     done = run("--only", "speed_of_light")
     assert done.returncode == 2
