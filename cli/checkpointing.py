@@ -1,9 +1,7 @@
 """Making checkpoints: what a node says of a block, as authorities sign it, one after the other or side by side."""
 
 from collections.abc import Sequence
-from hashlib import sha256
-
-from cryptography import x509
+from typing import TYPE_CHECKING
 
 from cocket.attestation.identity.chain import check_chain, check_revocation
 from cocket.attestation.sdjwt.issuer import Issuer
@@ -17,6 +15,9 @@ from cocket.node.bundle.checkpoint import Authority, Checkpoint, Seal, signing_h
 from cocket.node.bundle.errors import InvalidCheckpoint
 from cocket.node.chain.header import block_hash
 from cocket.node.signer import KeySigner
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 def read_statement(client: NodeClient, height: int | None) -> Checkpoint:
@@ -62,8 +63,7 @@ def seal(checkpoint: Checkpoint, client: NodeClient, issuer: Issuer, sign_messag
     :raises CommandError: the node has something else, or the ledger has the certificate of no active authority.
     """
     _require_own(checkpoint, client)
-    fingerprint = sha256(issuer.chain[0]).digest() if issuer.chain else b""
-    number = next((each.number for each in checkpoint.authorities if each.seal == fingerprint), None)
+    number = next((each.number for each in checkpoint.authorities if each.seal == issuer.fingerprint), None)
     if number is None:
         raise CommandError(
             f"not sealed: at block {checkpoint.height} the ledger has this certificate of no active authority; name it "
@@ -77,7 +77,7 @@ def seal(checkpoint: Checkpoint, client: NodeClient, issuer: Issuer, sign_messag
 
 
 def require_trusted(
-    checkpoint: Checkpoint, trusted: Sequence[x509.Certificate], crls: Sequence[x509.CertificateRevocationList]
+    checkpoint: Checkpoint, trusted: "Sequence[x509.Certificate]", crls: "Sequence[x509.CertificateRevocationList]"
 ) -> None:
     """Refuse a checkpoint that is not sealed by a quorum of its authorities whose certificates lead to trusted ones.
 

@@ -156,14 +156,12 @@ def record(
 
 
 def _fingerprint(path: Path) -> bytes:
-    from hashlib import sha256
-
     from cocket.cli.exchange import read_issuer
 
-    issuer = read_issuer(path)
-    if not issuer.chain:
+    fingerprint = read_issuer(path).fingerprint
+    if fingerprint is None:
         raise CommandError(f"{path}: a public key; expected a certificate", Exit.USAGE)
-    return sha256(issuer.chain[0]).digest()
+    return fingerprint
 
 
 @genesis.command(epilog="Example: cocket genesis gather *.record.json --parameters parameters.json --out genesis.json")

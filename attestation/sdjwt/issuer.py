@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from binascii import Error as BinasciiError
 from dataclasses import dataclass
+from hashlib import sha256
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -34,6 +35,11 @@ class Issuer:
     def subject(self) -> str | None:
         """Return whom the certificate names (RFC 4514), None without one. Whether it is true is not checked."""
         return x509.load_der_x509_certificate(self.chain[0]).subject.rfc4514_string() if self.chain else None
+
+    @property
+    def fingerprint(self) -> bytes | None:
+        """Return the SHA-256 of its own certificate (DER), None without one."""
+        return sha256(self.chain[0]).digest() if self.chain else None
 
     @property
     def header(self) -> dict[str, object]:

@@ -12,13 +12,10 @@ import hmac
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.merkle import FROM_GROUP_KEY_ATTACHMENT, SEALED_SEGMENT
 from cocket.attestation.sealing.binding import Binding
-from cocket.attestation.sealing.cipher import TAG_BYTES
+from cocket.attestation.sealing.cipher import TAG_BYTES, decrypt, encrypt
 
 SEGMENT_BYTES = 1 << 20
 SEALED_SEGMENT_BYTES = SEGMENT_BYTES + TAG_BYTES
@@ -40,17 +37,17 @@ def seal_segments(key: bytes, parts: Iterable[bytes]) -> Iterator[bytes]:
 
     :raises InvalidFile: it is longer than ``FILE_BYTES_MAX``.
     """
-    cipher, number, waiting = AESGCM(key), 0, bytearray()
+    number, waiting = 0, bytearray()
     for part in parts:
         waiting += part
         while len(waiting) >= SEGMENT_BYTES:
             if number == SEGMENTS_MAX - 1:
                 raise InvalidFile(f"a file of more than {FILE_BYTES_MAX} bytes; attach it in parts")
-            yield cipher.encrypt(_nonce(number, False), bytes(waiting[:SEGMENT_BYTES]), SEALED_SEGMENT)
+            yield encrypt(key, bytes(waiting[:SEGMENT_BYTES]), SEALED_SEGMENT, _nonce(number, False))
             del waiting[:SEGMENT_BYTES]
             number += 1
     last = (bytes(waiting) + _END).ljust(SEGMENT_BYTES, b"\0")
-    yield cipher.encrypt(_nonce(number, True), last, SEALED_SEGMENT)
+    yield encrypt(key, last, SEALED_SEGMENT, _nonce(number, True))
 
 
 def open_segments(key: bytes, segments: Iterable[bytes], digest: bytes) -> Iterator[bytes]:
@@ -60,31 +57,31 @@ def open_segments(key: bytes, segments: Iterable[bytes], digest: bytes) -> Itera
 
     :raises InvalidFile: a segment is another's, changed, moved, missing or too many; or the file is another.
     """
-    cipher, hashed = AESGCM(key), sha256()
+    hashed = sha256()
     waiting: bytes | None = None
     number = 0
     for segment in segments:
         if waiting is not None:
-            part = _opened(cipher, waiting, number, is_last=False)
+            part = _opened(key, waiting, number, is_last=False)
             hashed.update(part)
             yield part
             number += 1
         waiting = segment
     if waiting is None:
         raise InvalidFile("no segments; expected at least one")
-    last = _unpadded(_opened(cipher, waiting, number, is_last=True))
+    last = _unpadded(_opened(key, waiting, number, is_last=True))
     hashed.update(last)
     if not hmac.compare_digest(hashed.digest(), digest):
         raise InvalidFile("a file that is not the one the document names: it has another hash")
     yield last
 
 
-def _opened(cipher: AESGCM, segment: bytes, number: int, *, is_last: bool) -> bytes:
+def _opened(key: bytes, segment: bytes, number: int, *, is_last: bool) -> bytes:
     if len(segment) != SEALED_SEGMENT_BYTES or number >= SEGMENTS_MAX:
         raise InvalidFile(f"a segment {number} of {len(segment)} bytes; expected {SEALED_SEGMENT_BYTES}")
     try:
-        return cipher.decrypt(_nonce(number, is_last), segment, SEALED_SEGMENT)
-    except InvalidTag:
+        return decrypt(key, segment, SEALED_SEGMENT, _nonce(number, is_last))
+    except InvalidFile:
         where = "the last segment" if is_last else f"segment {number}"
         raise InvalidFile(f"{where} does not open: another's, changed, or not at its place") from None
 

@@ -9,7 +9,6 @@ that a checkpoint is never easier to forge than a block. (``docs/formats.md``; A
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Final
 
 from cocket.attestation.canonical import encode_json
@@ -86,15 +85,15 @@ class Checkpoint:
 
         InvalidCheckpoint on a signature or seal of nobody here, or a second one.
         """
-        found = {authority.number: authority for authority in (*self._admins(), *self._sealers())}
+        digest = signing_hash(self)
+        found = {authority.number: authority for authority in (*self._admins(digest), *self._sealers(digest))}
         return tuple([found[number] for number in sorted(found)])
 
-    def _sealers(self) -> tuple[Authority, ...]:
+    def _sealers(self, message: bytes) -> tuple[Authority, ...]:
         by_number = {authority.number: authority for authority in self.authorities}
-        message = signing_hash(self)
         for seal in self.seals:
             authority = by_number.get(seal.number)
-            if authority is None or not seal.issuer.chain or sha256(seal.issuer.chain[0]).digest() != authority.seal:
+            if authority is None or seal.issuer.fingerprint != authority.seal:
                 raise InvalidCheckpoint(f"checkpoint: the seal of {seal.number} is of none of its authorities")
             if not seal.issuer.key.verifies(message, seal.signature):
                 raise InvalidCheckpoint(f"checkpoint: the seal of {authority.country} does not hold")
@@ -103,8 +102,7 @@ class Checkpoint:
             raise InvalidCheckpoint("checkpoint: found seals in another order, expected one each, by number")
         return tuple([by_number[number] for number in numbers])
 
-    def _admins(self) -> tuple[Authority, ...]:
-        digest = signing_hash(self)
+    def _admins(self, digest: bytes) -> tuple[Authority, ...]:
         by_admin = {authority.admin: authority for authority in self.authorities}
         found: list[Authority] = []
         for position, signature in enumerate(self.signatures):

@@ -162,12 +162,12 @@ class Reader:
             raise Refused(f"batch 0x{wanted.batch.hex()}: no batch of certificates with this root is anchored")
         signed = self._signed(wanted, batch, head)
         request = signed.request
-        release = self._release(signed, batch, head)
+        service = self._service(request.vault, ServiceKind.VAULT, head)
+        release = self._release(signed, service, batch, head)
         gathered = gather(release, lambda seat: self._masks(signed, release, seat, head))
         shares = [(each.authority, each.receipt) for each in gathered.answers.values()]
         records = list(zip(release.records, gathered.opened, strict=True))
         presentations = [_presentation(given, request, batch.participant, opened) for given, opened in records]
-        service = self._service(request.vault, ServiceKind.VAULT, head)
         return Reading(
             release.indices,
             tuple(presentations),
@@ -233,10 +233,9 @@ class Reader:
             raise Unavailable(f"the ledger has no {kind.name.lower()} of party {party}: ask it to announce one")
         return service
 
-    def _release(self, signed: _Signed, batch: Batch, head: Head) -> Release:
+    def _release(self, signed: _Signed, service: Service, batch: Batch, head: Head) -> Release:
         request = signed.request
         who = f"the vault of party {request.vault}"
-        service = self._service(request.vault, ServiceKind.VAULT, head)
         body = encode_release_call(ReleaseCall(request, signed.signature, signed.claim))
         answer = self._call(service, RELEASE_PATH, body, who)
         try:

@@ -6,6 +6,7 @@ nothing itself. The importing country is shown to nobody but the importing autho
 
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from secrets import token_bytes
 
@@ -27,6 +28,7 @@ from cocket.node.errors import Damaged
 from cocket.node.vault.decision import Judge, Ruling
 from cocket.node.vault.declined import NO_SUCH_RECORD, Declined, declined
 from cocket.node.vault.deposit import Deposit, open_deposit
+from cocket.node.vault.entry import Version
 from cocket.node.vault.holdings import Holdings
 
 PAGE_BYTES = ANSWER_BYTES_MAX // 4
@@ -34,6 +36,14 @@ PAGE_BYTES = ANSWER_BYTES_MAX // 4
 
 Residencies = Callable[[bytes], Residency | None]
 """Gives the countries that a batch is bound to, as its controller opened them to its vault."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A record that the vault holds, opened as far as the vault can, and which version of it that is."""
+
+    deposit: Deposit
+    version: Version
 
 
 class Vault:
@@ -66,15 +76,15 @@ class Vault:
         ruling = self._judge.rule(request, call.signature, call.claim, b"")
         if request.count > 1:
             return encode_release(self._bulk(ruling))
-        deposit = self._deposit(request, request.index)
-        ruling, evidence = self._shown(ruling, deposit)
+        found = self._found(request, request.index)
+        ruling, evidence = self._shown(ruling, None if found is None else found.deposit)
         self._judge.validate_allowed(ruling)
         self._judge.validate_kept(ruling, request.index)
-        if deposit is None:
+        if found is None:
             raise declined(HTTPStatus.NOT_FOUND, "this vault does not hold the record: ask its controller for another")
-        self._validate(deposit, ruling, request.index)
-        given = self._given(deposit, request, request.index)
-        return encode_release(Release(self._judge.note(ruling), deposit.custody, (given,), evidence))
+        self._validate(found.deposit, ruling, request.index)
+        given = self._given(found, request, request.index)
+        return encode_release(Release(self._judge.note(ruling), found.deposit.custody, (given,), evidence))
 
     def _bulk(self, ruling: Ruling) -> Release:
         """Return the next records of a batch that the contract opens, of one custody, and from where to go on."""
@@ -91,27 +101,28 @@ class Vault:
         given: list[Given] = []
         custody, size, following = None, 0, places[limit] if len(places) > limit else None
         for place in opened:
-            deposit = self._deposit(request, place)
-            if deposit is None:
+            found = self._found(request, place)
+            if found is None:
                 continue  # erased since it was listed
+            deposit = found.deposit
             if given and (deposit.custody != custody or size > PAGE_BYTES):
                 following = place
                 break
             self._validate(deposit, ruling, place)
             custody = deposit.custody
-            given.append(self._given(deposit, request, place))
+            given.append(self._given(found, request, place))
             size += sum(map(len, given[-1].ciphertexts.values()))
         if custody is None:
             raise declined(HTTPStatus.GONE, "the records were erased while they were looked for: ask again")
         receipt = self._judge.note_bulk(ruling, tuple([each.index for each in given]))
         return Release(receipt, custody, tuple(given), evidence, following)
 
-    def _deposit(self, request: ReadRequest, index: int) -> Deposit | None:
+    def _found(self, request: ReadRequest, index: int) -> _Found | None:
         held = self._holdings.find(request.batch, index)
         if held is None:
             return None
         try:
-            return open_deposit(held.manifest, held.custody, held.envelope, self._key)
+            return _Found(open_deposit(held.manifest, held.custody, held.envelope, self._key), held.version)
         except InvalidFile as error:
             raise Damaged(f"record 0x{request.batch.hex()} {index}: {error}") from None
 
@@ -142,20 +153,20 @@ class Vault:
         except InvalidFile as error:
             raise Damaged(f"record 0x{request.batch.hex()} {index}: {error}") from None
 
-    def _given(self, deposit: Deposit, request: ReadRequest, index: int) -> Given:
+    def _given(self, found: _Found, request: ReadRequest, index: int) -> Given:
+        deposit = found.deposit
         ciphertexts = {group: deposit.ciphertexts[group] for group in groups_of(request.groups)}
-        ticket = self._ticket(request, index)
+        ticket = self._ticket(found.version, request, index)
         return Given(index, deposit.manifest, deposit.signature, ciphertexts, deposit.item, ticket)
 
-    def _ticket(self, request: ReadRequest, index: int) -> Ticket | None:
+    def _ticket(self, version: Version, request: ReadRequest, index: int) -> Ticket | None:
         """Return what lets the reader fetch the files that the groups asked for attach; None when there are none."""
-        for version in self._holdings.versions(request.batch, index)[:1]:
-            files = self._holdings.attached(version)
-            if files and all(request.groups >> file.group & 1 for file in files):
-                expires = self._now_s() + TICKET_S
-                mac = ticket_mac(self._ticket_key, request.batch, index, version.attachments, expires)
-                return Ticket(tuple([len(file.segments) for file in files]), version.attachments, expires, mac)
-        return None
+        files = self._holdings.attached(version)
+        if not files or not all(request.groups >> file.group & 1 for file in files):
+            return None
+        expires = self._now_s() + TICKET_S
+        mac = ticket_mac(self._ticket_key, request.batch, index, version.attachments, expires)
+        return Ticket(tuple([len(file.segments) for file in files]), version.attachments, expires, mac)
 
     def segment(self, body: bytes) -> bytes:
         """Return the answer to a call for a segment of an attached file; Declined without a ticket for it."""
