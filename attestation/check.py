@@ -14,7 +14,6 @@ from itertools import islice
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
 from cocket.attestation import attachments
-from cocket.attestation.attachments import MEMBER
 from cocket.attestation.canonical import parse_json
 from cocket.attestation.codes import load_schema
 from cocket.attestation.dialect import Dialect, Unreadable
@@ -71,10 +70,12 @@ def check(data: bytes, invoice_number: str | None = None) -> CheckReport:
     except InvalidDocument as error:
         return CheckReport(error.findings, None)
     validator, published = _validator(dialect.name), document
-    if MEMBER in document:  # no published schema of a dialect knows it: it is the data model's, in every credential
-        if problems := tuple(attachments.findings_of(document[MEMBER])):
+    if (
+        attachments.MEMBER in document
+    ):  # no published schema of a dialect knows it: it is the data model's, in every credential
+        if problems := tuple(attachments.findings_of(document[attachments.MEMBER])):
             return CheckReport(problems, None)
-        published = {name: node for name, node in document.items() if name != MEMBER}
+        published = {name: node for name, node in document.items() if name != attachments.MEMBER}
     if not validator.is_valid(published):
         return CheckReport(tuple(map(_schema_finding, islice(validator.iter_errors(published), FINDINGS_MAX))), None)
     try:

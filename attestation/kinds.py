@@ -24,7 +24,7 @@ class Kind:
     @property
     def never_hidden(self) -> str:
         """Return the name of the group that each presentation shows whole."""
-        return self.groups[0]
+        return self.groups[NEVER_HIDDEN]
 
 
 CERTIFICATE_OF_ORIGIN = Kind(
@@ -41,4 +41,6 @@ CERTIFICATE_OF_ORIGIN = Kind(
     sealed_bytes_min=(4096, 4096, 16384, 4096, 1024, 4096),
 )
 
+NEVER_HIDDEN = 0
+"""The number of the group that is never hidden, in every kind."""
 KINDS = {kind.number: kind for kind in (CERTIFICATE_OF_ORIGIN,)}

@@ -6,6 +6,8 @@ InvalidFile, which names the place, what was found and what was expected. Bytes 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -48,6 +50,11 @@ class Members:
         """Return the error that says what was found at a member and what was expected."""
         return InvalidFile(f"at {self.place}/{name}: found {shown(self.node[name])}; expected {expected}")
 
+    def require_format(self, form: str) -> None:
+        """Refuse an object that says that it is of another format."""
+        if self.node["format"] != form:
+            raise self.refusal("format", form)
+
     def text(self, name: str, characters_max: int) -> str:
         """Return a text of at most so many characters."""
         value = self.node[name]
@@ -73,6 +80,17 @@ class Members:
         """Return exactly so many bytes."""
         return octets(self.node[name], byte_count, f"{self.place}/{name}")
 
+    def some_octets(self, name: str, bytes_max: int) -> bytes:
+        """Return at most so many bytes, perhaps none."""
+        value = self.node[name]
+        if (
+            not isinstance(value, str)
+            or len(value) > 2 + 2 * bytes_max
+            or not re.fullmatch("0x([0-9a-f]{2})*", value, re.ASCII)
+        ):
+            raise self.refusal(name, f"0x and hexadecimal digits of at most {bytes_max} bytes")
+        return bytes.fromhex(value[2:])
+
     def numbers(self, name: str, known: range, least: int = 0, count_max: int | None = None) -> frozenset[int]:
         """Return a set of numbers from an array that holds each once and in order."""
         value = self.node[name]
@@ -93,6 +111,34 @@ class Members:
         if not isinstance(value, list) or len(value) > count_max:
             raise self.refusal(name, f"an array of at most {count_max}")
         return tuple(one(item, f"{self.place}/{name}/{at}") for at, item in enumerate(value))
+
+
+def read_members(data: bytes, bytes_max: int, form: str, names: tuple[str, ...]) -> Members:
+    """Return the members of a file or message of a format, which is one object of ``format`` and these names."""
+    members = Members(read_json(data, bytes_max, form), "", ("format", *names))
+    members.require_format(form)
+    return members
+
+
+def base64_text(data: bytes) -> str:
+    """Return many bytes as our messages write them.
+
+    >>> base64_text(b"abcd")
+    'YWJjZA=='
+    """
+    return base64.b64encode(data).decode()
+
+
+def from_base64(value: object, bytes_max: int, place: str) -> bytes:
+    """Return at most so many bytes from the one base64 text that stands for them."""
+    if isinstance(value, str) and len(value) <= 4 * (bytes_max // 3 + 1):
+        try:
+            found = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            found = None
+        if found is not None and base64_text(found) == value:
+            return found
+    raise InvalidFile(f"at {place}: found {shown(value)}; expected base64 of at most {bytes_max} bytes")
 
 
 def octets(value: object, byte_count: int, place: str) -> bytes:

@@ -6,6 +6,7 @@ The dialect has no place for an invoice: the claim's invoice can only be given b
 
 from __future__ import annotations
 
+from cocket.attestation.attachments import MEMBER
 from cocket.attestation.dialect import Dialect, day, items, member, moment, stated, text
 from cocket.attestation.disclose import GroupTree
 from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
@@ -34,7 +35,7 @@ _LINE = GroupTree(
     },
 )
 _SUBJECT = GroupTree(_GROUP["certificate"], {"items": _LINE, "dateOfExport": _all("transport")})
-TREE = GroupTree(_GROUP["certificate"], {"credentialSubject": _SUBJECT, "relatedResource": _all("commercial")})
+TREE = GroupTree(_GROUP["certificate"], {"credentialSubject": _SUBJECT, MEMBER: _all("commercial")})
 
 
 def read(document: dict[str, object]) -> CertificateOfOrigin:

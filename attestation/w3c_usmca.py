@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cocket.attestation.attachments import MEMBER
 from cocket.attestation.dialect import Dialect, Unreadable, items, member, moment, stated, text
 from cocket.attestation.disclose import GroupTree
 from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
@@ -38,7 +39,7 @@ _SUBJECT = GroupTree(
 _ISSUER = GroupTree(_GROUP["certificate"], {"employee": _all("parties"), "location": _all("parties")})
 TREE = GroupTree(
     _GROUP["certificate"],
-    {"credentialSubject": _SUBJECT, "issuer": _ISSUER, "relatedResource": _all("commercial")},
+    {"credentialSubject": _SUBJECT, "issuer": _ISSUER, MEMBER: _all("commercial")},
 )
 
 

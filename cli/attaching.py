@@ -5,7 +5,6 @@ in one byte, and the segments. All goes through in parts: no file is in memory w
 """
 
 import mimetypes
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -31,7 +30,7 @@ from cocket.attestation.sealing.attachment import (
 from cocket.attestation.sealing.work import AttachedFile
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
-from cocket.node.store.home import make_private
+from cocket.node.keystore import write_parts
 
 SUFFIX = ".attachment"
 _MAGIC = b"cocket-attachment-1\n"
@@ -151,23 +150,6 @@ def open_attached(folder: Path, attached: Sequence[AttachedFile], segments: Sequ
         write_parts(path, open_segments(each.key, sealed, each.attachment.digest))
         written.append(path)
     return written
-
-
-def write_parts(path: Path, parts: Iterable[bytes]) -> None:
-    """Write a file for its owner only, from parts, whole or not at all."""
-    make_private(path.parent)
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _checked(parts: Iterable[bytes], attachment: Attachment, path: Path) -> Iterator[bytes]:

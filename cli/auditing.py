@@ -1,17 +1,17 @@
 """What an auditor finds in receipts that keepers exported, held against their roots on the ledger alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cocket.attestation.errors import InvalidFile
-from cocket.attestation.kinds import KINDS
+from cocket.attestation.kinds import CERTIFICATE_OF_ORIGIN
 from cocket.attestation.members import Members, octets, read_json
 from cocket.attestation.reading.erasure import ERASED
-from cocket.attestation.reading.page import Page
+from cocket.attestation.reading.page import Page, encode_page, records_root
 from cocket.attestation.reading.receipt import RECEIPT_BYTES, Receipt, decode_receipt
 from cocket.attestation.reading.receipts import Period, ReceiptFinding, verify_history
-from cocket.attestation.reading.receipts_file import PERIOD_BYTES_MAX, decode_period
+from cocket.attestation.reading.receipts_file import PERIOD_BYTES_MAX, decode_period, encode_period
 from cocket.attestation.reading.request import groups_of
 from cocket.cli.access_options import PURPOSES
 from cocket.cli.account import format_time
@@ -20,11 +20,13 @@ from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
 from cocket.cli.parties import party_of, party_text
 from cocket.cli.requesting import RECEIPTS_FORMAT
+from cocket.cli.terms import group_names
 from cocket.contracts import access
 from cocket.contracts.access import Reason
 from cocket.contracts.events import ReceiptsAnchored, decode_log, event_topic
 from cocket.node.errors import Damaged
-from cocket.node.vault.bulk import load_pages
+from cocket.node.keystore import write_whole
+from cocket.node.vault.bulk import PAGE_SUFFIX, PAGES, load_pages
 
 HELD_BYTES_MAX = 1 << 20
 PERIOD_SUFFIX = ".period"
@@ -79,6 +81,14 @@ def load_periods(paths: Sequence[Path]) -> dict[int, list[Period]]:
     return {keeper: sorted(periods, key=lambda each: each.sequence) for keeper, periods in sorted(found.items())}
 
 
+def save_period(out: Path, period: Period, pages: Iterable[Page]) -> None:
+    """Write a period into a folder as :func:`load_periods` takes it, after the lists of its bulk reads."""
+    for page in pages:
+        write_whole(out / PAGES / f"{records_root(page).hex()}{PAGE_SUFFIX}", encode_page(page))
+    path = out / f"{period.keeper}-{period.sequence:08d}{PERIOD_SUFFIX}"
+    write_whole(path, b"".join(encode_period(period)))
+
+
 def load_pages_beside(paths: Sequence[Path]) -> dict[bytes, Page]:
     """Return the lists of bulk reads that were exported beside periods, by their roots.
 
@@ -100,8 +110,7 @@ def load_held(paths: Sequence[Path]) -> list[bytes]:
     for path in paths:
         try:
             members = Members(read_json(read_bounded(path, HELD_BYTES_MAX), HELD_BYTES_MAX, "receipts"), "", _HELD)
-            if members.node["format"] != RECEIPTS_FORMAT:
-                raise members.refusal("format", RECEIPTS_FORMAT)
+            members.require_format(RECEIPTS_FORMAT)
             held += members.several("receipts", 64, _held)
         except InvalidFile as error:
             raise CommandError(f"{path}: {error}", Exit.USAGE) from None
@@ -187,29 +196,38 @@ def _anchored_at(client: NodeClient, keeper: int) -> dict[int, int]:
 
 def read_row(client: NodeClient, receipt: Receipt) -> dict[str, object]:
     """Return one read as people ask of it: when, by whom (never the officer), for what, and what came of it."""
-    groups = KINDS[1].groups
+    row = told_row(
+        receipt.time_s, _whose(client, receipt), receipt.purpose, receipt.groups, receipt.decision, receipt.count
+    )
+    return row | {"in_bulk": receipt.is_bulk, "block": receipt.block_number}
+
+
+def told_row(
+    time_s: int,
+    reader: str,
+    purpose: int,
+    groups: int,
+    decision: int,
+    records: int,
+    kind: int = CERTIFICATE_OF_ORIGIN.number,
+) -> dict[str, object]:
+    """Return what is told of a read, of documents of a kind; ``groups`` is a mask."""
     return {
-        "time": receipt.time_s,
-        "reader": _whose(client, receipt),
-        "purpose": purpose_text(receipt.purpose),
-        "groups": [groups[at] if at < len(groups) else str(at) for at in groups_of(receipt.groups)],
-        "was_given": receipt.decision < Reason.UNKNOWN_RECORD,
-        "was_erased": receipt.decision == ERASED,
-        "records": receipt.count,
-        "in_bulk": receipt.is_bulk,
-        "reason": reason_text(receipt.decision),
-        "block": receipt.block_number,
+        "time": time_s,
+        "reader": reader,
+        "purpose": purpose_text(purpose),
+        "groups": group_names(groups_of(groups), kind),
+        "was_given": decision < Reason.UNKNOWN_RECORD,
+        "was_erased": decision == ERASED,
+        "records": records,
+        "in_bulk": records > 1,
+        "reason": _REASONS.get(decision, f"reason {decision}"),
     }
 
 
 def purpose_text(purpose: int) -> str:
     """Return what people call a purpose."""
     return PURPOSES[purpose - 1] if 1 <= purpose <= len(PURPOSES) else "no purpose"
-
-
-def reason_text(decision: int) -> str:
-    """Return a decision as a sentence's part."""
-    return _REASONS.get(decision, f"reason {decision}")
 
 
 def _whose(client: NodeClient, receipt: Receipt) -> str:

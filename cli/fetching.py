@@ -7,7 +7,6 @@ from secrets import token_bytes
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.merkle import HASH_BYTES
 from cocket.attestation.reading.exchange import ANSWER_BYTES_MAX
-from cocket.attestation.reading.page import encode_page, records_root
 from cocket.attestation.reading.periods import (
     PeriodsCall,
     PeriodsRequest,
@@ -15,23 +14,19 @@ from cocket.attestation.reading.periods import (
     encode_periods_call,
     signing_hash,
 )
-from cocket.attestation.reading.receipts_file import encode_period
 from cocket.cli.access_options import PURPOSES
 from cocket.cli.account import Signatory
-from cocket.cli.auditing import PERIOD_SUFFIX
+from cocket.cli.auditing import PERIOD_SUFFIX, save_period
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.granting import load_claim, network_of
 from cocket.cli.terms import Place, anchored_batch
 from cocket.contracts import access
 from cocket.contracts.access import Service, ServiceKind, participant_party
 from cocket.node.errors import Unavailable
-from cocket.node.keystore import write_whole
-from cocket.node.vault.bulk import PAGE_SUFFIX, PAGES
 from cocket.node.vault.connection import PERIODS_PATH, ReadRefused, call_service
 from cocket.node.vault.ledger import Ledger
+from cocket.node.vault.reader import EXPIRES_AFTER_S
 from cocket.node.vault.signing import wallet_of
-
-EXPIRES_AFTER_S = 120
 
 
 def fetch_periods(signatory: Signatory, engagement: Path, place: Place, purpose: str, out: Path) -> tuple[int, int]:
@@ -101,9 +96,7 @@ def _fetch(
         return False
     if (period.keeper, period.sequence) != (service.keeper, sequence):
         raise CommandError(f"{who} gave another period than number {sequence}", Exit.FAILED)
-    for page in given.pages:
-        write_whole(out / PAGES / f"{records_root(page).hex()}{PAGE_SUFFIX}", encode_page(page))
-    write_whole(out / f"{period.keeper}-{sequence:08d}{PERIOD_SUFFIX}", b"".join(encode_period(period)))
+    save_period(out, period, given.pages)
     return True
 
 

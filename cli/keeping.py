@@ -159,13 +159,10 @@ def export_periods(home: KeeperHome, out: Path, first: int) -> tuple[int, int]:
 
     :raises CommandError: its account is nobody's, or there is none closed yet.
     """
-    from cocket.attestation.reading.page import encode_page, records_root
-    from cocket.attestation.reading.receipts_file import encode_period
-    from cocket.cli.auditing import PERIOD_SUFFIX
+    from cocket.cli.auditing import save_period
     from cocket.cli.participant import parse_address
     from cocket.cli.parties import party_of
-    from cocket.node.keystore import write_whole
-    from cocket.node.vault.bulk import PAGE_SUFFIX, PAGES, pages_of
+    from cocket.node.vault.bulk import pages_of
     from cocket.node.vault.periods import closed_periods
     from cocket.node.vault.settings import octets_of
 
@@ -175,12 +172,9 @@ def export_periods(home: KeeperHome, out: Path, first: int) -> tuple[int, int]:
         raise CommandError(f"account {account_of(home)} is nobody's on the ledger: {accredit_it(home)}", Exit.REFUSED)
     periods = receipts = 0
     for period in closed_periods(home.receipts, octets_of(settings.genesis_hash, 32), keeper, first):
-        path = out / f"{keeper}-{period.sequence:08d}{PERIOD_SUFFIX}"
-        write_whole(path, b"".join(encode_period(period)))
+        save_period(out, period, pages_of(home.receipts, period))
         periods += 1
         receipts += len(period.receipts)
-        for page in pages_of(home.receipts, period):
-            write_whole(out / PAGES / f"{records_root(page).hex()}{PAGE_SUFFIX}", encode_page(page))
     if not periods:
         raise CommandError(
             f"no period from {first} on is closed yet; one is every {settings.anchor_s} s", Exit.NOT_FOUND

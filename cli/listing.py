@@ -3,8 +3,6 @@
 from pathlib import Path
 
 from cocket.attestation.errors import InvalidFile
-from cocket.attestation.kinds import KINDS
-from cocket.attestation.reading.erasure import ERASED
 from cocket.attestation.reading.exchange import ANSWER_BYTES_MAX
 from cocket.attestation.reading.listing import (
     ALWAYS_S,
@@ -19,14 +17,13 @@ from cocket.attestation.reading.listing import (
     encode_capability,
     listing_secret,
 )
-from cocket.attestation.reading.request import groups_of
-from cocket.cli.auditing import purpose_text, reason_text
+from cocket.cli.auditing import told_row
 from cocket.cli.certificate import anchor_of
 from cocket.cli.client import NodeClient
 from cocket.cli.errors import CommandError, Exit
 from cocket.cli.files import read_bounded
 from cocket.contracts import access, certificates
-from cocket.contracts.access import FIRST_PARTICIPANT, Reason, Service, ServiceKind
+from cocket.contracts.access import FIRST_PARTICIPANT, Service, ServiceKind
 from cocket.node.keystore import write_whole
 from cocket.node.vault.connection import LISTING_PATH, call_service
 from cocket.node.vault.lister import load_listing_key
@@ -112,18 +109,7 @@ def list_reads(path: Path, node_url: str | None) -> Listing:
 
 def row_json(row: Row, kind: int) -> dict[str, object]:
     """Return one read as people ask of it, in the members that `document receipts` has."""
-    names = KINDS[kind].groups if kind in KINDS else ()
-    return {
-        "time": row.time_s,
-        "reader": _reader_text(row),
-        "purpose": purpose_text(row.purpose),
-        "groups": [names[at] if at < len(names) else str(at) for at in groups_of(row.groups)],
-        "was_given": row.decision < Reason.UNKNOWN_RECORD,
-        "was_erased": row.decision == ERASED,
-        "records": row.records,
-        "in_bulk": row.records > 1,
-        "reason": reason_text(row.decision),
-    }
+    return told_row(row.time_s, _reader_text(row), row.purpose, row.groups, row.decision, row.records, kind)
 
 
 def _reader_text(row: Row) -> str:

@@ -1,6 +1,5 @@
 """``cocket authority propose``: what the authorities can decide together, each as a command; and how votes are sent."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +44,8 @@ def propose_admission(
     Once admitted it takes its validator seat itself, with `activate`.
     """
     from cocket.contracts import consortium
-    from cocket.genesis.canonical import FILE_BYTES_MAX
-    from cocket.genesis.record import decode_record
 
-    country, keys = keys_of(decode_record(read_bounded(record, FILE_BYTES_MAX), str(record)))
+    country, keys = _read_record(record)
     data = consortium.propose_admission(country=country, keys=keys)
     send_vote(data, signing, as_json, f"proposed to admit {country}")
 
@@ -63,18 +60,12 @@ def propose_keys(record: Path, signing: Signing, as_json: bool) -> None:
     An authority that lost a key, or has another seal certificate, makes a record anew (`cocket genesis record`);
     another one proposes it when its admin key is what it lost. What it had stays on the ledger with its dates.
     """
+    from cocket.cli.parties import find_authority
     from cocket.contracts import consortium
-    from cocket.genesis.canonical import FILE_BYTES_MAX
-    from cocket.genesis.record import decode_record
 
-    country, keys = keys_of(decode_record(read_bounded(record, FILE_BYTES_MAX), str(record)))
+    country, keys = _read_record(record)
     signatory = signing.open()
-    number = signatory.client.view(consortium.ADDRESS, consortium.authority_of_country(country))
-    if not number:
-        raise CommandError(
-            f"{country}: no authority there; to admit it: cocket authority propose admit", Exit.NOT_FOUND
-        )
-    data = consortium.propose_keys(authority=number, keys=keys)
+    data = consortium.propose_keys(authority=find_authority(signatory.client, country), keys=keys)
     final = signatory.client.send(signatory.key, consortium.ADDRESS, data)
     _say(final, signatory.client, as_json, f"proposed other keys for {country}")
 
@@ -163,15 +154,15 @@ def propose_default_right(
     With no group and no purpose: nothing. Records anchored before, grants and residencies stay as they are.
     """
     from cocket.cli.terms import parse_groups, parse_purposes
-    from cocket.contracts import consortium
+    from cocket.contracts import access, consortium
 
     if bool(groups) != bool(purposes):
         raise CommandError("a right needs --group and --purpose, both; with neither, there is none", Exit.USAGE)
     number = KINDS[kind]
     data = consortium.propose_default_right(
         kind=number,
-        groups=_bits(parse_groups(groups, number)) if groups else 0,
-        purposes=_bits(parse_purposes(purposes)),
+        groups=access.encode_bits(parse_groups(groups, number) if groups else (), access.GROUPS_MAX, "--group"),
+        purposes=access.encode_bits(parse_purposes(purposes), access.PURPOSES_MAX, "--purpose"),
     )
     send_vote(data, signing, as_json, f"proposed another default right to a {kind}")
 
@@ -271,8 +262,11 @@ def _text(name: bytes) -> str:
     return name.rstrip(bytes(1)).decode("ascii", "replace")
 
 
-def _bits(numbers: Iterable[int]) -> int:
-    return sum(1 << number for number in numbers)
+def _read_record(path: Path) -> "tuple[str, Keys]":
+    from cocket.genesis.canonical import FILE_BYTES_MAX
+    from cocket.genesis.record import decode_record
+
+    return keys_of(decode_record(read_bounded(path, FILE_BYTES_MAX), str(path)))
 
 
 def keys_of(record: "Record") -> "tuple[str, Keys]":

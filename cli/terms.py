@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from cocket.attestation.kinds import KINDS
+from cocket.attestation.kinds import KINDS, NEVER_HIDDEN
 from cocket.attestation.merkle import HASH_BYTES
 from cocket.cli.access_options import PURPOSES
 from cocket.cli.account import day_start_s, format_time, parse_day
@@ -16,7 +16,6 @@ from cocket.cli.participant import KINDS as KIND_NAMES
 from cocket.contracts import access, certificates
 from cocket.contracts.access import Purpose, Scope
 
-NEVER_HIDDEN = 0
 """The first group of each kind."""
 ALL_GROUPS = "*"
 ALWAYS_S = day_start_s(date(9999, 12, 31))

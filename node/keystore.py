@@ -5,7 +5,7 @@ The only module that sees a private key and a passphrase together. It never prin
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cocket.node.errors import NodeFault, Refused
@@ -140,12 +140,22 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
 
     Missing folders are made for the owner alone, whatever ``mode`` says.
     """
+    write_parts(path, (data,), mode)
+
+
+def write_parts(path: Path, parts: Iterable[bytes], mode: int = 0o600) -> None:
+    """Write a file like :func:`write_whole`, from parts: of what comes to no end nothing stays."""
     make_private(path.parent)
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

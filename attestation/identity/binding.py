@@ -81,8 +81,7 @@ def encode_binding(binding: SealBinding) -> bytes:
 def decode_binding(data: bytes) -> SealBinding:
     """Return the binding in a file; InvalidFile when it is none. Whether it is true is not judged."""
     members = Members(read_json(data, BINDING_BYTES_MAX, "seal binding"), "", _NAMES)
-    if members.node["format"] != FORMAT:
-        raise members.refusal("format", FORMAT)
+    members.require_format(FORMAT)
     statement = Statement(
         members.number("chain_id", INTEGER_MAX + 1),
         members.octets("genesis_hash", HASH_BYTES),

@@ -154,8 +154,7 @@ _NAMES = (
 def decode_engagement(data: bytes) -> SignedEngagement:
     """Return the engagement in a file; InvalidFile when there is none, or one account has signed twice."""
     members = Members(read_json(data, FILE_BYTES_MAX, "engagement"), "", _NAMES)
-    if members.node["format"] != FORMAT:
-        raise members.refusal("format", FORMAT)
+    members.require_format(FORMAT)
     engagement = Engagement(
         chain_id=members.number("chain_id", INTEGER_MAX + 1),
         genesis_hash=members.octets("genesis_hash", HASH_BYTES),

@@ -13,7 +13,7 @@ from cocket.attestation.batch import DEPTH_MAX
 from cocket.attestation.canonical import INTEGER_MAX
 from cocket.attestation.members import Members, hexadecimal
 from cocket.attestation.merkle import HASH_BYTES, keccak256
-from cocket.attestation.reading.request import is_party
+from cocket.attestation.reading.request import party_in
 from cocket.attestation.signature import SIGNATURE_BYTES, recover
 
 FORMAT = "cocket-erase-request-1"
@@ -118,11 +118,8 @@ _NAMES = (
 def request_of(node: object) -> tuple[EraseRequest, bytes]:
     """Return a request and its signature from their JSON; InvalidFile when they are none. Who signed is not judged."""
     members = Members(node, "", _NAMES)
-    if members.node["format"] != FORMAT:
-        raise members.refusal("format", FORMAT)
-    keeper = members.number("keeper", INTEGER_MAX)
-    if not is_party(keeper):
-        raise members.refusal("keeper", "a party: an authority's number, or 2**32 and a participant's")
+    members.require_format(FORMAT)
+    keeper = party_in(members, "keeper")
     request = EraseRequest(
         chain_id=members.number("chain_id", INTEGER_MAX + 1),
         genesis_hash=members.octets("genesis_hash", HASH_BYTES),

@@ -7,16 +7,13 @@ other. Never decides anything.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from dataclasses import dataclass
 
 from cocket.attestation.batch import DEPTH_MAX
 from cocket.attestation.canonical import INTEGER_MAX, encode_json
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.finding import shown
-from cocket.attestation.members import Members, hexadecimal, read_json
+from cocket.attestation.members import Members, base64_text, from_base64, hexadecimal, read_json, read_members
 from cocket.attestation.reading.erasure import EraseRequest
 from cocket.attestation.reading.erasure import request_json as erase_request_json
 from cocket.attestation.reading.erasure import request_of as erase_request_of
@@ -148,7 +145,7 @@ def encode_release_call(call: ReleaseCall) -> bytes:
 
 def decode_release_call(data: bytes) -> ReleaseCall:
     """Return a call from its body; InvalidFile when it is none."""
-    members = _members(data, CALL_BYTES_MAX, RELEASE_CALL, ("request", "claim"))
+    members = read_members(data, CALL_BYTES_MAX, RELEASE_CALL, ("request", "claim"))
     request, signature = request_of(members.node["request"])
     return ReleaseCall(request, signature, _argument(members, "claim"))
 
@@ -162,7 +159,7 @@ def encode_share_call(call: ShareCall) -> bytes:
             "claim": hexadecimal(call.claim),
             "evidence": hexadecimal(call.evidence),
             "items": [[index, item_json(item)] for index, item in call.items],
-            "custody": _text_of(encode_custody(call.custody)),
+            "custody": base64_text(encode_custody(call.custody)),
         }
     )
 
@@ -170,7 +167,7 @@ def encode_share_call(call: ShareCall) -> bytes:
 def decode_share_call(data: bytes) -> ShareCall:
     """Return a call from its body; InvalidFile when it is none."""
     names = ("request", "claim", "evidence", "items", "custody")
-    members = _members(data, CALL_BYTES_MAX, SHARE_CALL, names)
+    members = read_members(data, CALL_BYTES_MAX, SHARE_CALL, names)
     request, signature = request_of(members.node["request"])
     return ShareCall(
         request,
@@ -188,7 +185,7 @@ def encode_release(release: Release) -> bytes:
         {
             "format": RELEASE,
             "receipt": hexadecimal(encode_receipt(release.receipt)),
-            "custody": _text_of(encode_custody(release.custody)),
+            "custody": base64_text(encode_custody(release.custody)),
             "records": [_given_json(each) for each in release.records],
             "evidence": hexadecimal(release.evidence),
             "following": release.following,
@@ -198,7 +195,7 @@ def encode_release(release: Release) -> bytes:
 
 def decode_release(data: bytes, request: ReadRequest) -> Release:
     """Return a vault's answer to a request; InvalidFile when it is none, or gives other groups."""
-    members = _members(data, ANSWER_BYTES_MAX, RELEASE, ("receipt", "custody", "records", "evidence", "following"))
+    members = read_members(data, ANSWER_BYTES_MAX, RELEASE, ("receipt", "custody", "records", "evidence", "following"))
     records = members.several("records", request.count, lambda node, place: _given(node, place, request))
     _validate_places(members, "records", [each.index for each in records], request)
     is_last = members.node["following"] is None
@@ -224,8 +221,8 @@ def encode_share(share: Share) -> bytes:
 
 def decode_share(data: bytes) -> Share:
     """Return a custodian's answer; InvalidFile when it is none."""
-    members = _members(data, CALL_BYTES_MAX, SHARE, ("receipt", "wrapped"))
-    return Share(_receipt(members), _some_octets(members, "wrapped", _WRAPPED_BYTES_MAX))
+    members = read_members(data, CALL_BYTES_MAX, SHARE, ("receipt", "wrapped"))
+    return Share(_receipt(members), members.some_octets("wrapped", _WRAPPED_BYTES_MAX))
 
 
 def encode_erase_call(request: EraseRequest, signature: bytes) -> bytes:
@@ -251,7 +248,7 @@ def encode_erased(erased: Erased) -> bytes:
 
 def decode_erased(data: bytes) -> Erased:
     """Return a keeper's answer to an erase call; InvalidFile when it is none."""
-    members = _members(data, CALL_BYTES_MAX, ERASED, ("receipt", "custodians"))
+    members = read_members(data, CALL_BYTES_MAX, ERASED, ("receipt", "custodians"))
     return Erased(_receipt(members), members.several("custodians", SHARES_MAX, _authority))
 
 
@@ -271,7 +268,7 @@ def encode_refusal(refusal: Refusal) -> bytes:
 
 def decode_refusal(data: bytes) -> Refusal:
     """Return a refusal from its body; InvalidFile when it is none."""
-    members = _members(data, CALL_BYTES_MAX, REFUSAL, ("reason", "code", "block", "receipt"))
+    members = read_members(data, CALL_BYTES_MAX, REFUSAL, ("reason", "code", "block", "receipt"))
     is_receipted = members.node["receipt"] is not None
     return Refusal(
         members.text("reason", _TEXT_MAX),
@@ -281,50 +278,16 @@ def decode_refusal(data: bytes) -> Refusal:
     )
 
 
-def _members(data: bytes, bytes_max: int, form: str, names: tuple[str, ...]) -> Members:
-    members = Members(read_json(data, bytes_max, form), "", ("format", *names))
-    if members.node["format"] != form:
-        raise members.refusal("format", form)
-    return members
-
-
 def _receipt(members: Members) -> Receipt:
     return decode_receipt(members.octets("receipt", RECEIPT_BYTES))
 
 
 def _argument(members: Members, name: str) -> bytes:
-    return _some_octets(members, name, ARGUMENT_BYTES_MAX)
-
-
-def _some_octets(members: Members, name: str, bytes_max: int) -> bytes:
-    value = members.node[name]
-    if (
-        not isinstance(value, str)
-        or len(value) > 2 + 2 * bytes_max
-        or not re.fullmatch("0x([0-9a-f]{2})*", value, re.ASCII)
-    ):
-        raise members.refusal(name, f"0x and hexadecimal digits of at most {bytes_max} bytes")
-    return bytes.fromhex(value[2:])
-
-
-def _text_of(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    return members.some_octets(name, ARGUMENT_BYTES_MAX)
 
 
 def _bytes_of(members: Members, name: str, bytes_max: int) -> bytes:
-    return _from_base64(members.node[name], bytes_max, f"{members.place}/{name}")
-
-
-def _from_base64(value: object, bytes_max: int, place: str) -> bytes:
-    """Return at most so many bytes from the one base64 text that stands for them."""
-    if isinstance(value, str) and len(value) <= 4 * (bytes_max // 3 + 1):
-        try:
-            found = base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
-            found = None
-        if found is not None and _text_of(found) == value:
-            return found
-    raise InvalidFile(f"at {place}: found {shown(value)}; expected base64 of at most {bytes_max} bytes")
+    return from_base64(members.node[name], bytes_max, f"{members.place}/{name}")
 
 
 def _authority(node: object, place: str) -> int:
@@ -337,7 +300,7 @@ def _given_json(given: Given) -> dict[str, object]:
     return {
         "index": given.index,
         "manifest": manifest_json(given.manifest, given.manifest_signature),
-        "ciphertexts": [[group, _text_of(data)] for group, data in sorted(given.ciphertexts.items())],
+        "ciphertexts": [[group, base64_text(data)] for group, data in sorted(given.ciphertexts.items())],
         "item": item_json(given.item),
         "ticket": ticket_json(given.ticket),
     }
@@ -378,4 +341,4 @@ def _validate_places(members: Members, name: str, indices: list[int], request: R
 def _ciphertext(node: object, place: str) -> tuple[int, bytes]:
     if not isinstance(node, list) or len(node) != 2 or type(node[0]) is not int or not 0 <= node[0] < GROUPS_MAX:
         raise InvalidFile(f"at {place}: found {shown(node)}; expected a group's number and its ciphertext")
-    return node[0], _from_base64(node[1], ENVELOPE_BYTES_MAX, f"{place}/1")
+    return node[0], from_base64(node[1], ENVELOPE_BYTES_MAX, f"{place}/1")

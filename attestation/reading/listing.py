@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from cocket.attestation.batch import DEPTH_MAX
 from cocket.attestation.canonical import INTEGER_MAX, encode_json
-from cocket.attestation.members import Members, hexadecimal, read_json
+from cocket.attestation.members import Members, hexadecimal, read_members
 from cocket.attestation.merkle import FROM_LISTING_KEY, HASH_BYTES
-from cocket.attestation.reading.request import PURPOSES_MAX, RECORDS_MAX, is_party
+from cocket.attestation.reading.request import PURPOSES_MAX, RECORDS_MAX, is_party, party_in
 from cocket.attestation.sealing.envelope import GROUPS_MAX
 
 CAPABILITY = "cocket-listing-capability-1"
@@ -114,15 +114,13 @@ def encode_capability(capability: Capability) -> bytes:
     )
 
 
-_CAPABILITY = ("format", "chain_id", "genesis_hash", "vault", "url", "certificate", "batch", "index", "secret")
+_CAPABILITY = ("chain_id", "genesis_hash", "vault", "url", "certificate", "batch", "index", "secret")
 
 
 def decode_capability(data: bytes) -> Capability:
     """Return the capability in a file; InvalidFile when it is none."""
-    members = _members(data, CAPABILITY_BYTES_MAX, CAPABILITY, _CAPABILITY)
-    vault = members.number("vault", INTEGER_MAX)
-    if not is_party(vault):
-        raise members.refusal("vault", "a party: an authority's number, or 2**32 and a participant's")
+    members = read_members(data, CAPABILITY_BYTES_MAX, CAPABILITY, _CAPABILITY)
+    vault = party_in(members, "vault")
     url = members.text("url", _URL_CHARACTERS_MAX)
     if not url.startswith("https://") or not url.isascii() or not url.isprintable():
         raise members.refusal("url", "https://host:port")
@@ -153,12 +151,12 @@ def encode_call(call: ListingCall) -> bytes:
     )
 
 
-_CALL = ("format", "chain_id", "genesis_hash", "batch", "index", "secret", "before")
+_CALL = ("chain_id", "genesis_hash", "batch", "index", "secret", "before")
 
 
 def decode_call(data: bytes) -> ListingCall:
     """Return the call in its body; InvalidFile when it is none."""
-    members = _members(data, CALL_BYTES_MAX, CALL, _CALL)
+    members = read_members(data, CALL_BYTES_MAX, CALL, _CALL)
     return ListingCall(
         chain_id=members.number("chain_id", INTEGER_MAX + 1),
         genesis_hash=members.octets("genesis_hash", HASH_BYTES),
@@ -185,7 +183,7 @@ def encode_listing(listing: Listing) -> bytes:
 
 def decode_listing(data: bytes, bytes_max: int) -> Listing:
     """Return a vault's answer; InvalidFile when it is none."""
-    members = _members(data, bytes_max, LISTING, ("format", "kind", "block", "time", "reads", "is_complete"))
+    members = read_members(data, bytes_max, LISTING, ("kind", "block", "time", "reads", "is_complete"))
     is_complete = members.node["is_complete"]
     if not isinstance(is_complete, bool):
         raise members.refusal("is_complete", "true or false")
@@ -227,10 +225,3 @@ def _row(node: object, place: str) -> Row:
         decision=members.number("decision", 1 << 8),
         records=members.number("records", RECORDS_MAX + 1),
     )
-
-
-def _members(data: bytes, bytes_max: int, form: str, names: tuple[str, ...]) -> Members:
-    members = Members(read_json(data, bytes_max, form), "", names)
-    if members.node["format"] != form:
-        raise members.refusal("format", form)
-    return members

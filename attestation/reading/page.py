@@ -63,8 +63,7 @@ def encode_page(page: Page) -> bytes:
 def decode_page(data: bytes) -> Page:
     """Return the page in a file; InvalidFile when it is none."""
     members = Members(read_json(data, PAGE_BYTES_MAX, "page"), "", ("format", "batch", "salt", "indices"))
-    if members.node["format"] != FORMAT:
-        raise members.refusal("format", FORMAT)
+    members.require_format(FORMAT)
     indices = members.several("indices", RECORDS_MAX, _index)
     if not indices or list(indices) != sorted(set(indices)):
         raise members.refusal("indices", "places of records, each once and in order")

@@ -7,17 +7,16 @@ lists of its bulk reads: an anchored root can only be made again from all of it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from cocket.attestation.canonical import INTEGER_MAX, encode_json
 from cocket.attestation.errors import InvalidFile
-from cocket.attestation.members import Members, hexadecimal, read_json
+from cocket.attestation.members import Members, hexadecimal, read_members
 from cocket.attestation.merkle import HASH_BYTES, keccak256
 from cocket.attestation.reading.page import Page, decode_page, encode_page
 from cocket.attestation.reading.receipts import DEPTH_MAX, Period
 from cocket.attestation.reading.receipts_file import decode_period, encode_period
-from cocket.attestation.reading.request import PURPOSES_MAX, is_party
+from cocket.attestation.reading.request import PURPOSES_MAX, party_in
 from cocket.attestation.signature import ADDRESS_BYTES, SIGNATURE_BYTES, recover
 from cocket.attestation.typed_data import typed_data_hash, word
 
@@ -130,14 +129,11 @@ _REQUEST = (
 
 def decode_periods_call(data: bytes) -> PeriodsCall:
     """Return the call in its body; InvalidFile when it is none. Who signed is not judged."""
-    outer = _members(read_json(data, CALL_BYTES_MAX, CALL), "", CALL, ("format", "request", "claim"))
-    members = _members(outer.node["request"], "/request", REQUEST, _REQUEST)
-    vault = members.number("vault", INTEGER_MAX)
-    if not is_party(vault):
-        raise members.refusal("vault", "a party: an authority's number, or 2**32 and a participant's")
-    claim = outer.text("claim", 2 + 2 * _ARGUMENT_BYTES_MAX)
-    if not re.fullmatch("0x([0-9a-f]{2})*", claim, re.ASCII):
-        raise outer.refusal("claim", f"0x and hexadecimal digits of at most {_ARGUMENT_BYTES_MAX} bytes")
+    outer = read_members(data, CALL_BYTES_MAX, CALL, ("request", "claim"))
+    members = Members(outer.node["request"], "/request", _REQUEST)
+    members.require_format(REQUEST)
+    vault = party_in(members, "vault")
+    claim = outer.some_octets("claim", _ARGUMENT_BYTES_MAX)
     request = PeriodsRequest(
         chain_id=members.number("chain_id", INTEGER_MAX + 1),
         genesis_hash=members.octets("genesis_hash", HASH_BYTES),
@@ -151,7 +147,7 @@ def decode_periods_call(data: bytes) -> PeriodsCall:
         expires=members.number("expires", INTEGER_MAX + 1),
         nonce=members.octets("nonce", HASH_BYTES),
     )
-    return PeriodsCall(request, members.octets("signature", SIGNATURE_BYTES), bytes.fromhex(claim[2:]))
+    return PeriodsCall(request, members.octets("signature", SIGNATURE_BYTES), claim)
 
 
 def encode_period_given(given: PeriodGiven) -> bytes:
@@ -168,7 +164,7 @@ def encode_period_given(given: PeriodGiven) -> bytes:
 
 def decode_period_given(data: bytes, bytes_max: int) -> PeriodGiven:
     """Return a vault's answer; InvalidFile when it is none. ``verify_history`` judges what it says."""
-    members = _members(read_json(data, bytes_max, ANSWER), "", ANSWER, ("format", "period", "pages", "closed"))
+    members = read_members(data, bytes_max, ANSWER, ("period", "pages", "closed"))
     is_open = members.node["period"] is None
     period = None if is_open else decode_period(members.text("period", PERIOD_TEXT_MAX).encode())
     pages = members.several("pages", 1 << DEPTH_MAX, _page)
@@ -179,10 +175,3 @@ def _page(node: object, place: str) -> Page:
     if not isinstance(node, str) or len(node) > _PAGE_TEXT_MAX:
         raise InvalidFile(f"at {place}: found no page's text")
     return decode_page(node.encode())
-
-
-def _members(node: object, place: str, form: str, names: tuple[str, ...]) -> Members:
-    members = Members(node, place, names)
-    if members.node["format"] != form:
-        raise members.refusal("format", form)
-    return members

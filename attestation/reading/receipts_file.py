@@ -47,8 +47,7 @@ def decode_period(data: bytes) -> Period:
     head, _, rest = data.partition(b"\n")
     names = ("format", "keeper", "sequence", "first", "previous", "seed", "receipts")
     members = Members(read_json(head, _HEAD_BYTES_MAX, "period's first line"), "", names)
-    if members.node["format"] != FORMAT:
-        raise members.refusal("format", FORMAT)
+    members.require_format(FORMAT)
     keeper, sequence, first, previous = _bound(members)
     seed = members.octets("seed", PERIOD_SEED_BYTES)
     count = members.number("receipts", (1 << DEPTH_MAX) + 1)
@@ -82,8 +81,7 @@ def proof_json(proof: ReceiptProof) -> dict[str, object]:
 def proof_of_json(node: object) -> ReceiptProof:
     """Return a receipt's proof from its JSON; InvalidFile when it is none. Where it leads is not judged."""
     members = Members(node, "", ("format", "keeper", "sequence", "first", "previous", "place", "path"))
-    if members.node["format"] != PROOF_FORMAT:
-        raise members.refusal("format", PROOF_FORMAT)
+    members.require_format(PROOF_FORMAT)
     place = members.number("place", 1 << DEPTH_MAX)
     return ReceiptProof(*_bound(members), place, members.several("path", DEPTH_MAX, hash_of))
 

@@ -107,6 +107,14 @@ def is_party(number: int) -> bool:
     return 1 <= number <= AUTHORITIES_MAX or PARTICIPANTS_FROM < number < 2 * PARTICIPANTS_FROM
 
 
+def party_in(members: Members, name: str) -> int:
+    """Return the party that a member has; InvalidFile when it can be none's."""
+    number = members.number(name, INTEGER_MAX)
+    if not is_party(number):
+        raise members.refusal(name, "a party: an authority's number, or 2**32 and a participant's")
+    return number
+
+
 def request_json(request: ReadRequest, signature: bytes) -> dict[str, object]:
     """Return a signed request as it is sent."""
     return {
@@ -154,16 +162,14 @@ _NAMES = (
 def request_of(node: object) -> tuple[ReadRequest, bytes]:
     """Return a request and its signature from their JSON; InvalidFile when they are none. Who signed is not judged."""
     members = Members(node, "", _NAMES)
-    if members.node["format"] != FORMAT:
-        raise members.refusal("format", FORMAT)
-    groups, vault = members.number("groups", 1 << GROUPS_MAX), members.number("vault", INTEGER_MAX)
+    members.require_format(FORMAT)
+    groups = members.number("groups", 1 << GROUPS_MAX)
     count = members.number("count", RECORDS_MAX + 1)
     if not count:
         raise members.refusal("count", f"how many records, 1 to {RECORDS_MAX}")
     if not groups:
         raise members.refusal("groups", "a bit for each group that is asked for, at least one")
-    if not is_party(vault):
-        raise members.refusal("vault", "a party: an authority's number, or 2**32 and a participant's")
+    vault = party_in(members, "vault")
     request = ReadRequest(
         chain_id=members.number("chain_id", INTEGER_MAX + 1),
         genesis_hash=members.octets("genesis_hash", HASH_BYTES),

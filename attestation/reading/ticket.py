@@ -8,8 +8,6 @@ of the group that names them.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 from dataclasses import dataclass
 
@@ -17,7 +15,7 @@ from cocket.attestation.attachments import ATTACHMENTS_MAX
 from cocket.attestation.batch import DEPTH_MAX
 from cocket.attestation.canonical import INTEGER_MAX, encode_json
 from cocket.attestation.errors import InvalidFile
-from cocket.attestation.members import Members, hexadecimal, read_json
+from cocket.attestation.members import Members, base64_text, from_base64, hexadecimal, read_members
 from cocket.attestation.merkle import HASH_BYTES, RELEASE_TICKET
 from cocket.attestation.sealing.attachment import SEALED_SEGMENT_BYTES, SEGMENTS_MAX
 
@@ -111,14 +109,12 @@ def encode_segment_call(call: SegmentCall) -> bytes:
     )
 
 
-_CALL = ("format", "batch", "index", "listed", "expires", "mac", "file", "segment")
+_CALL = ("batch", "index", "listed", "expires", "mac", "file", "segment")
 
 
 def decode_segment_call(data: bytes) -> SegmentCall:
     """Return the call in its body; InvalidFile when it is none."""
-    members = Members(read_json(data, _CALL_BYTES_MAX, SEGMENT_CALL), "", _CALL)
-    if members.node["format"] != SEGMENT_CALL:
-        raise members.refusal("format", SEGMENT_CALL)
+    members = read_members(data, _CALL_BYTES_MAX, SEGMENT_CALL, _CALL)
     return SegmentCall(
         batch=members.octets("batch", HASH_BYTES),
         index=members.number("index", 1 << DEPTH_MAX),
@@ -132,19 +128,13 @@ def decode_segment_call(data: bytes) -> SegmentCall:
 
 def encode_segment(segment: bytes) -> bytes:
     """Return a vault's answer."""
-    return encode_json({"format": SEGMENT, "segment": base64.b64encode(segment).decode()})
+    return encode_json({"format": SEGMENT, "segment": base64_text(segment)})
 
 
 def decode_segment(data: bytes) -> bytes:
     """Return the sealed segment in a vault's answer; InvalidFile when it is none."""
-    members = Members(read_json(data, _ANSWER_BYTES_MAX, SEGMENT), "", ("format", "segment"))
-    if members.node["format"] != SEGMENT:
-        raise members.refusal("format", SEGMENT)
-    text = members.text("segment", _ANSWER_BYTES_MAX)
-    try:
-        found = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        found = b""
+    members = read_members(data, _ANSWER_BYTES_MAX, SEGMENT, ("segment",))
+    found = from_base64(members.node["segment"], SEALED_SEGMENT_BYTES, "/segment")
     if len(found) != SEALED_SEGMENT_BYTES:
         raise InvalidFile(f"at /segment: found {len(found)} bytes; expected base64 of {SEALED_SEGMENT_BYTES}")
     return found

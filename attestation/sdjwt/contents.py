@@ -64,8 +64,7 @@ def contents_of(unfolded: Unfolded) -> Contents:
     """Return what claims of ours say; InvalidFile when they are none of ours."""
     optional = [name for name in (*_OPTIONAL, COUNTRY) if name in unfolded.claims]
     members = Members(unfolded.claims, "", (*_REQUIRED, *optional))
-    if members.node["format"] != FORMAT:
-        raise members.refusal("format", FORMAT)
+    members.require_format(FORMAT)
     dialect = DIALECTS[dialect_of(members)]
     hashes = members.several("group_hashes", len(dialect.kind.groups), hash_of)
     if len(hashes) != len(dialect.kind.groups):

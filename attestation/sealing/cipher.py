@@ -1,7 +1,7 @@
 """The one door to symmetric encryption: AES-256-GCM under keys and nonces that are used once.
 
-A key encrypts one group of one record of one epoch, or one opening, and never anything else; so the nonce is zeros. That
-of an attached file encrypts its segments, each under a nonce of its own (:mod:`..attachment`).
+A key encrypts one group of one record of one epoch, or one opening, and never anything else; so the nonce is zeros.
+That of an attached file encrypts its segments, each under a nonce of its own (:mod:`..attachment`).
 AES-GCM does not commit to its key: who opens something compares the key's hash, and then the commitment.
 """
 

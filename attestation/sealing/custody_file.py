@@ -57,8 +57,7 @@ def custody_hash(custody: Custody) -> bytes:
 def decode_custody(data: bytes) -> Custody:
     """Return the custody in a file; InvalidFile when there is none, or one that could not be kept."""
     members = Members(read_json(data, CUSTODY_BYTES_MAX, "custody"), "", _NAMES)
-    if members.node["format"] != CUSTODY_FORMAT:
-        raise members.refusal("format", CUSTODY_FORMAT)
+    members.require_format(CUSTODY_FORMAT)
     threshold = members.number("threshold", SHARES_MAX + 1)
     custodians = members.several("custodians", SHARES_MAX, _custodian)
     try:

@@ -153,8 +153,7 @@ def decode_manifest(data: bytes) -> tuple[Manifest, bytes]:
 def manifest_of(node: object) -> tuple[Manifest, bytes]:
     """Return a manifest and its signature from their JSON; InvalidFile when they are none. Who signed is not judged."""
     members = Members(node, "", _NAMES)
-    if members.node["format"] != FORMAT:
-        raise members.refusal("format", FORMAT)
+    members.require_format(FORMAT)
     binding = Binding(
         members.octets("genesis_hash", HASH_BYTES),
         members.octets("document_root", HASH_BYTES),

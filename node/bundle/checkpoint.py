@@ -206,8 +206,7 @@ def decode_checkpoint(data: bytes) -> Checkpoint:
     """
     try:
         members = Members(read_json(data, CHECKPOINT_BYTES_MAX, "checkpoint"), "", _NAMES)
-        if members.node["format"] != FORMAT:
-            raise members.refusal("format", FORMAT)
+        members.require_format(FORMAT)
         checkpoint = Checkpoint(
             chain_id=members.number("chain_id", 1 << 53),
             genesis_hash=members.octets("genesis_hash", HASH_BYTES),

@@ -32,8 +32,7 @@ def decode_attached(data: bytes) -> tuple[Attached, ...]:
     """Return the files that an object lists; Damaged when it is no list of files."""
     try:
         members = Members(read_json(data, _LIST_BYTES_MAX, "list of attached files"), "", ("format", "files"))
-        if members.node["format"] != FORMAT:
-            raise members.refusal("format", FORMAT)
+        members.require_format(FORMAT)
         return members.several("files", ATTACHMENTS_MAX, _attached)
     except InvalidFile as error:
         raise Damaged(f"a list of attached files: {error}; put it back from a copy") from None

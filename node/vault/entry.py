@@ -62,8 +62,7 @@ def decode_entry(data: bytes, name: str, batch: bytes, index: int) -> tuple[Vers
         if sha256(body).digest() != check:
             raise InvalidFile("its checksum is another")
         members = Members(read_json(body, _ENTRY_BYTES_MAX, "entry"), "", ("format", "batch", "index", "versions"))
-        if members.node["format"] != FORMAT:
-            raise members.refusal("format", FORMAT)
+        members.require_format(FORMAT)
         if (members.octets("batch", HASH_BYTES), members.number("index", 1 << DEPTH_MAX)) != (batch, index):
             raise InvalidFile("it is another record's")
         versions = members.several("versions", VERSIONS_MAX, _version)

@@ -12,7 +12,7 @@ from secrets import token_bytes
 from cocket.attestation.attachments import group_of
 from cocket.attestation.dialects import DIALECTS
 from cocket.attestation.errors import AttestationError, InvalidFile
-from cocket.attestation.kinds import KINDS
+from cocket.attestation.kinds import KINDS, NEVER_HIDDEN
 from cocket.attestation.merkle import HASH_BYTES
 from cocket.attestation.prove import Anchor, OpenGroup, Presentation
 from cocket.attestation.reading.answer import unwrap_masks
@@ -47,7 +47,6 @@ from cocket.node.vault.ledger import Head, Ledger
 from cocket.node.vault.parties import party_of
 
 EXPIRES_AFTER_S = 120
-NEVER_HIDDEN = 0
 
 Call = Callable[[Service, str, bytes, str], bytes]
 """Like :func:`cocket.node.vault.connection.call_service`."""

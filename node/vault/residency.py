@@ -30,8 +30,7 @@ def encode_residency(batch: bytes, residency: Residency) -> bytes:
 def decode_residency(data: bytes) -> tuple[bytes, Residency]:
     """Return the batch and its countries from their file; InvalidFile when it is none."""
     members = Members(read_json(data, _BYTES_MAX, "residency"), "", ("format", "batch", "salt", "countries"))
-    if members.node["format"] != FORMAT:
-        raise members.refusal("format", FORMAT)
+    members.require_format(FORMAT)
     countries = members.several("countries", COUNTRIES_MAX, _country)
     if not countries:
         raise members.refusal("countries", "at least one")

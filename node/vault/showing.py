@@ -7,6 +7,7 @@ cannot be made again from less. It is receipts of one controller's vault, and th
 
 from http import HTTPStatus
 
+from cocket.attestation.kinds import NEVER_HIDDEN
 from cocket.attestation.reading.periods import (
     PERIOD_TEXT_MAX,
     PeriodGiven,
@@ -25,7 +26,6 @@ from cocket.node.vault.ledger import Ledger
 from cocket.node.vault.parties import own_party
 from cocket.node.vault.register import Register
 
-NEVER_HIDDEN = 0
 FIRST_PLACE = 0
 RECEIPTS_MAX = PERIOD_TEXT_MAX // (2 * RECEIPT_BYTES + 3) - 8
 
