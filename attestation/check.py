@@ -70,9 +70,7 @@ def check(data: bytes, invoice_number: str | None = None) -> CheckReport:
     except InvalidDocument as error:
         return CheckReport(error.findings, None)
     validator, published = _validator(dialect.name), document
-    if (
-        attachments.MEMBER in document
-    ):  # no published schema of a dialect knows it: it is the data model's, in every credential
+    if attachments.MEMBER in document:  # the data model's, in any credential: no published schema of a dialect knows it
         if problems := tuple(attachments.findings_of(document[attachments.MEMBER])):
             return CheckReport(problems, None)
         published = {name: node for name, node in document.items() if name != attachments.MEMBER}

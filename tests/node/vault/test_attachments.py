@@ -1,11 +1,10 @@
 """Attached files at the vault: given by a ticket of a release that reached their group, and by nothing else."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
-from reads import Reads, open_reads, wanted
+from reads import Reads, wanted
 
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.reading.exchange import decode_release, encode_release
@@ -30,19 +29,6 @@ from cocket.node.vault.signing import wallet_of
 
 FILES = {"scan.pdf": b"s" * (SEGMENT_BYTES + 5), "note.pdf": b"a note"}
 COMMERCIAL = 5
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reads]:
-    with open_reads(tmp_path_factory.mktemp("attached")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def reads(shared: Reads) -> Reads:
-    shared.late_s = 0
-    shared.begin()
-    return shared
 
 
 def read(reads: Reads, *groups: int, reader: Reader | None = None) -> tuple[AttachedRead, ...]:

@@ -1,13 +1,12 @@
 """Listings: who holds a record's capability is told who read it, for what; nobody else is told anything."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 from office import COUNTRIES
-from reads import CHAMBER, LISTING_KEY, Reads, open_reads, random_of, wanted
+from reads import CHAMBER, LISTING_KEY, Reads, random_of, wanted
 
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.prove import Anchor
@@ -30,19 +29,6 @@ from cocket.node.vault.lister import load_listing_key
 
 BR, KE, NL, SG = (1 + COUNTRIES.index(country) for country in ("BR", "KE", "NL", "SG"))
 OFFICER = b"o" * 32
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reads]:
-    with open_reads(tmp_path_factory.mktemp("listing")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def reads(shared: Reads) -> Reads:
-    shared.late_s = 0
-    shared.begin()
-    return shared
 
 
 def call_for(reads: Reads, anchor: Anchor, **changes: object) -> bytes:

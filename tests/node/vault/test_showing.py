@@ -1,12 +1,11 @@
 """Periods of receipts, given to the auditor of an engagement with the vault's controller while it is in force."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
 from office import COUNTRIES
-from reads import CHAMBER, VAULT_KEEPER, Reads, open_reads, random_of, wanted
+from reads import CHAMBER, VAULT_KEEPER, Reads, random_of, wanted
 
 from cocket.attestation.errors import InvalidFile
 from cocket.attestation.prove import Anchor
@@ -45,22 +44,9 @@ ALWAYS = (1 << 40) - 1
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reads]:
-    with open_reads(tmp_path_factory.mktemp("showing")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def auditor(shared: Reads) -> tuple[int, bytes]:
     key = shared.office.make_key("auditor")
     return shared.office.accredit("NL", key, "An auditor", "auditor"), shared.key(key)
-
-
-@pytest.fixture
-def reads(shared: Reads) -> Reads:
-    shared.late_s = 0
-    shared.begin()
-    return shared
 
 
 def engage(reads: Reads, number: int, label: str, kind: ScopeKind = ScopeKind.ENGAGEMENT) -> tuple[bytes, bytes]:
