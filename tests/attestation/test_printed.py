@@ -77,7 +77,7 @@ def test_a_scanner_that_is_not_ours_reads_the_picture():
     assert int(code.version) <= 25
     picture = BytesIO()
     code.save(picture, kind="png", scale=4)
-    (found,) = zxingcpp.read_barcodes(Image.open(picture))
+    (found,) = zxingcpp.read_barcodes(Image.open(picture), zxingcpp.BarcodeFormat.QRCode)
     assert found.text == text
 
 
