@@ -181,7 +181,8 @@ def _calls(reader: Reader, wanted: Wanted, ledger: Ledger, count: int) -> list[b
     head = ledger.head()
     batch = ledger.view(certificates.ADDRESS, certificates.batch(wanted.batch), head.number)
     first = reader._signed(wanted, batch, head)
-    release: Release = reader._release(first, batch, head)
+    vault = reader._service(first.request.vault, ServiceKind.VAULT, head)
+    release: Release = reader._release(first, vault, batch, head)
     calls = []
     for _ in range(count):
         signed = reader._signed(wanted, batch, head)
